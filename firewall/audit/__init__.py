@@ -1,0 +1,1 @@
+"""The audit chain: entries, how they are linked, and how anyone checks that (docs/audit-format.md)."""

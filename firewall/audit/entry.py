@@ -1,0 +1,120 @@
+"""One entry of the audit log, version 1 (docs/audit-format.md): RFC 8785 canonical JSON, restricted to ASCII keys, strings,
+integers below 2^53, booleans and null, in lists and objects.
+
+What may be personal or secret (paths, queries, digests, comments, excerpts) is a *part*: the entry holds only a salted
+commitment to it; the part and its salt lie sealed in a table of their own and can be erased without breaking the chain.
+
+The number that makes a writer's entries gapless is given by the database in the commit itself, so an entry is encoded up to
+that number (`head`) and the database adds it and `TAIL`. That works because `writer` is the last key in canonical order.
+"""
+
+import base64
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+
+import orjson
+
+from firewall.ids import WriterId
+
+VERSION = 1
+TAIL = b"}}"
+SALT_BYTES = 16
+_PART_PREFIX = b"aaf-part/v1\n"
+
+Value = str | int | bool | None | Sequence["Value"] | Mapping[str, "Value"]
+
+
+class Event(StrEnum):
+    """Audit event types (CONTRACT), those that this version writes."""
+
+    ACTION_DECIDED = "action.decided"
+    ACTION_COMPLETED = "action.completed"
+    ACTION_FAILED = "action.failed"
+    APPROVAL_REQUESTED = "approval.requested"
+    APPROVAL_VOTED = "approval.voted"
+    APPROVAL_APPROVED = "approval.approved"
+    APPROVAL_DENIED = "approval.denied"
+    APPROVAL_EXPIRED = "approval.expired"
+    GRANT_SPENT = "grant.spent"
+    POLICY_ACTIVATED = "policy.activated"
+    PROCESS_STARTED = "process.started"
+    PROCESS_STOPPED = "process.stopped"
+    AGENT_CREATED = "agent.created"
+    AGENT_ROTATED = "agent.rotated"
+    AGENT_DISABLED = "agent.disabled"
+    KEY_CREATED = "key.created"
+    KEY_REVOKED = "key.revoked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """An entry before it is linked: `fields` stand in clear, `parts` only as commitments."""
+
+    event: Event
+    fields: Mapping[str, Value] = field(default_factory=dict)
+    parts: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encoded:
+    """`head`: the entry's bytes up to the writer's number. `salt`: the entry's own, in hexadecimal, which names it when its
+    parts are sealed. `parts`: what `open_parts` reads, empty when there are none."""
+
+    head: bytes
+    salt: str
+    parts: bytes
+
+
+def timestamp(at: datetime) -> str:
+    """RFC 3339 in UTC with milliseconds: `2026-11-24T14:47:18.123Z`."""
+    at = at.astimezone(UTC)
+    return f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}Z"
+
+
+def commitment(label: str, salt: bytes, part: bytes) -> str:
+    """SHA-256("aaf-part/v1\\n" + label + "\\n" + 16 bytes of salt + part), in lower-case hexadecimal."""
+    if len(salt) != SALT_BYTES:
+        raise ValueError("a part's salt has 16 bytes")
+    return hashlib.sha256(_PART_PREFIX + label.encode("ascii") + b"\n" + salt + part).hexdigest()
+
+
+def canonical(value: Value) -> bytes:
+    """RFC 8785, for values that keep to the restriction above. Raises TypeError for integers that do not."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER)
+
+
+def encode(draft: Draft, *, origin: str, writer: WriterId, at: datetime) -> Encoded:
+    random = os.urandom(SALT_BYTES * (1 + len(draft.parts)))
+    kept: dict[str, list[str]] = {}
+    commitments: dict[str, Value] = {}
+    for i, (label, part) in enumerate(draft.parts.items(), start=1):
+        salt = random[i * SALT_BYTES : (i + 1) * SALT_BYTES]
+        commitments[label] = commitment(label, salt, part)
+        kept[label] = [salt.hex(), base64.b64encode(part).decode()]
+    body: dict[str, Value] = dict(draft.fields)
+    body["event"] = draft.event.value
+    body["v"] = VERSION
+    body["origin"] = origin
+    body["salt"] = salt_text = random[:SALT_BYTES].hex()
+    body["time"] = timestamp(at)
+    body["parts"] = commitments
+    text = canonical(body)
+    # Every key of ours sorts before "writer" (a test holds `fields` to that), so the writer can be appended to the text.
+    head = text[:-1] + b',"writer":{"id":"' + writer.encode() + b'","seq":'
+    return Encoded(head=head, salt=salt_text, parts=canonical(kept) if kept else b"")
+
+
+def complete(head: bytes, writer_seq: int) -> bytes:
+    """The entry's bytes as they are hashed and stored: what the database makes of `head`."""
+    return head + str(writer_seq).encode() + TAIL
+
+
+def open_parts(parts: bytes) -> dict[str, tuple[bytes, bytes]]:
+    """`{label: (salt, part)}` of what `encode` put away."""
+    if not parts:
+        return {}
+    return {label: (bytes.fromhex(salt), base64.b64decode(part)) for label, (salt, part) in orjson.loads(parts).items()}

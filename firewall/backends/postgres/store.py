@@ -1,0 +1,146 @@
+"""One process's door to Postgres: what it appends with, what it reads with, what it listens to."""
+
+import asyncio
+import importlib.metadata
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import asyncpg
+import structlog
+
+from firewall.audit.events import process_started, process_stopped
+from firewall.backends.postgres.agents import AgentDirectory
+from firewall.backends.postgres.approvals import PostgresApprovals
+from firewall.backends.postgres.ledger import PostgresLedger
+from firewall.backends.postgres.listener import Listener
+from firewall.backends.postgres.revisions import Revisions
+from firewall.errors import LedgerUnavailable
+from firewall.ids import WriterId, new_id, to_uuid
+from firewall.ports import Item
+from firewall.seal import Sealer
+
+HEARTBEAT_SECONDS = 1.0
+POOL_SIZE = 4
+
+_ROLE = """
+select r.rolsuper or pg_has_role(current_user, c.relowner, 'member')
+    or has_table_privilege(current_user, c.oid, 'insert, update, delete, truncate') as may_write
+from pg_class c, pg_roles r where c.oid = 'aaf.audit_log'::regclass and r.rolname = current_user
+"""
+
+log = structlog.get_logger()
+
+
+class UnsafeRole(Exception):
+    """DATABASE_URL's role may write or own audit_log: it must only append and read."""
+
+
+class Store:
+    """Build with `Store.connect`. `process`: gateway, api or worker, as entries name it."""
+
+    ledger: PostgresLedger
+    agents: AgentDirectory
+    approvals: PostgresApprovals
+    revisions: Revisions
+
+    def __init__(self, dsn: str, pool: asyncpg.Pool, *, sealer: Sealer, process: str, writer: WriterId, origin: str) -> None:
+        self.pool = pool
+        self.sealer = sealer
+        self.origin = origin
+        self.process = process
+        self.writer = writer
+        self.ledger = PostgresLedger(lambda: open_connection(dsn), writer=writer, origin=origin, sealer=sealer)
+        self.agents = AgentDirectory(pool)
+        self.approvals = PostgresApprovals(pool, sealer)
+        self.revisions = Revisions(pool)
+        self._listener = Listener(lambda: open_connection(dsn))
+        self._polls: list[Callable[[], Awaitable[None]]] = []
+        self._beat: asyncio.Task[None] | None = None
+        self._versions: tuple[int, int] | None = None
+        self._stale = asyncio.Event()
+
+    @classmethod
+    async def connect(cls, dsn: str, *, sealer: Sealer, process: str) -> "Store":
+        """Raises UnsafeRole, or what asyncpg raises when the database is not there."""
+        pool = await asyncpg.create_pool(dsn, min_size=1, max_size=POOL_SIZE, timeout=5, command_timeout=10)
+        try:
+            if await pool.fetchval(_ROLE):
+                raise UnsafeRole(UnsafeRole.__doc__)
+            writer = WriterId(new_id("wrt", time.time_ns() // 1_000_000))
+            origin = await pool.fetchval("select aaf.open_writer($1, $2)", to_uuid(writer), process)
+            store = cls(dsn, pool, sealer=sealer, process=process, writer=writer, origin=origin)
+            version = importlib.metadata.version("agent-action-firewall")
+            await store.ledger.append(Item(drafts=(process_started(process, version),)))
+            await store.refresh()
+        except BaseException:
+            await pool.close()
+            raise
+        await store.listen("aaf_agents", lambda _payload: store._stale.set())
+        await store.listen("aaf_policy", lambda _payload: store._stale.set())
+        store._listener.start()
+        store._beat = asyncio.get_running_loop().create_task(store._keep_fresh())
+        return store
+
+    async def listen(self, channel: str, callback: Callable[[str], None]) -> None:
+        """A hint may be lost, and an empty payload means "anything may have changed"; poll as well (`every_second`)."""
+        await self._listener.subscribe(channel, callback)
+
+    def every_second(self, poll: Callable[[], Awaitable[None]]) -> None:
+        """`poll` runs about once a second, after the heartbeat; what it raises is logged and tried again."""
+        self._polls.append(poll)
+
+    async def refresh(self) -> None:
+        """Reads agents and the active policy again, if they changed since."""
+        row = await self.pool.fetchrow("select agents, policy from aaf.versions")
+        seen = (row["agents"], row["policy"])
+        before = self._versions
+        if before is None or before[0] != seen[0]:
+            await self.agents.refresh()
+        if before is None or before[1] != seen[1]:
+            await self.revisions.refresh()
+        self._versions = seen
+
+    async def close(self) -> None:
+        if self._beat is not None:
+            self._beat.cancel()
+        await self._listener.close()
+        try:
+            await self.ledger.append(Item(drafts=(process_stopped(self.process),)))
+            await self.ledger.close()
+            await self.pool.execute("select aaf.close_writer($1)", to_uuid(self.writer), timeout=5)
+        except (LedgerUnavailable, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            log.error("store.close-failed", error=type(error).__name__)
+        finally:
+            try:
+                await asyncio.wait_for(self.pool.close(), 5)
+            except TimeoutError:
+                self.pool.terminate()
+
+    async def _keep_fresh(self) -> None:
+        loop = asyncio.get_running_loop()
+        next_beat = loop.time()
+        while True:
+            self._stale.clear()
+            try:
+                if loop.time() >= next_beat:
+                    next_beat = loop.time() + HEARTBEAT_SECONDS
+                    await self.pool.execute("select aaf.heartbeat($1)", to_uuid(self.writer), timeout=5)
+                    await self.refresh()
+                    for poll in self._polls:
+                        await poll()
+                else:
+                    await self.refresh()
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:
+                log.warning("store.refresh-failed", error=type(error).__name__)
+            try:
+                async with asyncio.timeout(max(0.05, next_beat - loop.time())):
+                    await self._stale.wait()
+            except TimeoutError:
+                continue
+
+
+async def open_connection(dsn: str) -> Any:
+    return await asyncpg.connect(dsn, timeout=2, command_timeout=30)
