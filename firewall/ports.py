@@ -6,14 +6,14 @@ commit, at most one `Change`. A change that can no longer happen (the approval w
 agent was disabled) is a `Lost`, and nothing of its item is written.
 """
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
 from firewall.approval import Approval, Choice, State
 from firewall.audit.entry import Draft
-from firewall.ids import ActionId, AgentId, ApprovalId
+from firewall.ids import ActionId, AgentId, ApprovalId, TokenId
 from firewall.verdict import Terms, Verdict
 
 # --- changes of state ---------------------------------------------------------------------------------------------------
@@ -207,6 +207,39 @@ class Agent:
     hold_seconds: int | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credential:
+    """A live token and whose it is. `token_hash`: SHA-256 of the token, 32 bytes; `expires_at` None means until revoked."""
+
+    agent: Agent
+    token_id: TokenId
+    token_hash: bytes
+    expires_at: datetime | None
+
+    def live_at(self, now: datetime) -> bool:
+        return self.expires_at is None or now < self.expires_at
+
+
+class Agents(Protocol):
+    """Who a token belongs to, from memory where it can be."""
+
+    def known(self, name: str, token: str) -> Credential | None:
+        """What is in memory. `name`: the agent's name or id."""
+        ...
+
+    def is_live(self, credential: Credential) -> bool:
+        """Whether a credential that was good still is: asked for every request, and while one is held."""
+        ...
+
+    async def find(self, name: str, token: str) -> Credential | None:
+        """Looks further than memory. Raises LedgerUnavailable."""
+        ...
+
+    def on_change(self, callback: Callable[[], None]) -> None:
+        """`callback` runs whenever agents or tokens may have changed."""
+        ...
+
+
 class Approvals(Protocol):
     async def get(self, approval_id: ApprovalId) -> Approval | None: ...
 
@@ -230,3 +263,34 @@ class Destinations:
 
     ports: frozenset[int] = frozenset({80, 443})
     allow_private: tuple[str, ...] = field(default_factory=tuple)
+
+
+class Revisions(Protocol):
+    """Policy revisions that exist, and what they say of destinations."""
+
+    @property
+    def active(self) -> str | None: ...
+
+    def kept(self, revision: str) -> Destinations | None:
+        """What is in memory."""
+        ...
+
+    async def find(self, revision: str) -> Destinations | None:
+        """None for a revision that nobody stored: its decisions count for nothing. Raises EngineUnavailable."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """Where a host and port are to be dialled. `addresses`: textual IP addresses, all of them, in the order they came.
+    `exempt`: the operator's own routing (AAF_CONNECT_TO), which the address guard lets pass."""
+
+    addresses: tuple[str, ...]
+    port: int
+    exempt: bool = False
+
+
+class Resolver(Protocol):
+    async def route(self, host: str, port: int) -> Route:
+        """Resolves once. `host`: a name (lower-case A-labels) or a literal address without brackets. Raises NotResolved."""
+        ...

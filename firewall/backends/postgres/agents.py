@@ -4,7 +4,6 @@ known is looked up once, so that an agent may use what it was given a moment ago
 import asyncio
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import asyncpg
@@ -12,7 +11,7 @@ import structlog
 
 from firewall.errors import LedgerUnavailable
 from firewall.ids import AgentId, TokenId, from_uuid
-from firewall.ports import Agent
+from firewall.ports import Agent, Credential
 
 LOOKUPS_AT_ONCE = 4
 LOOKUPS_WAITING = 64
@@ -25,19 +24,6 @@ where t.revoked_at is null and a.disabled_at is null and (t.expires_at is null o
 _ONE = _ALL + " and t.hash = $1"
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Credential:
-    """A live token and whose it is."""
-
-    agent: Agent
-    token_id: TokenId
-    token_hash: bytes
-    expires_at: datetime | None
-
-    def live_at(self, now: datetime) -> bool:
-        return self.expires_at is None or now < self.expires_at
 
 
 class AgentDirectory:
