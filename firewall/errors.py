@@ -53,12 +53,6 @@ class HeadTooLarge(Refused):
     status, code, decision, effect = 431, "head-too-large", "error", "error"
 
 
-class HeadTimeout(Refused):
-    """The request did not arrive in time."""
-
-    status, code, decision, effect = 408, "head-timeout", "error", "error"
-
-
 class BodyTooLarge(Refused):
     """The request body is too large."""
 
@@ -131,6 +125,13 @@ class TooManyHolds(Refused):
     retry_after = 5
 
 
+class HoldsFull(Refused):
+    """The gateway holds as much as it can."""
+
+    status, code, decision, effect = 503, "holds-full", "error", "error"
+    retry_after = 5
+
+
 class EngineUnavailable(Refused):
     """The policy engine is unavailable."""
 
@@ -162,6 +163,18 @@ class UpstreamTimeout(Refused):
     """The destination was silent for too long."""
 
     status, code, decision, effect = 504, "upstream-timeout", "error", "error"
+
+
+class Abandoned(Refused):
+    """The client left before the answer was complete."""
+
+    status, code, decision, effect = 499, "abandoned", "error", "error"
+
+
+class UpgradeRefused(Refused):
+    """The destination changed to a protocol that nobody asked for."""
+
+    status, code, decision, effect = 502, "upgrade", "error", "error"
 
 
 class Defect(Refused):

@@ -103,6 +103,14 @@ class AddToken:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RevokeToken:
+    """End one token of an agent. Lost with code `missing`."""
+
+    agent_id: AgentId
+    token_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DisableAgent:
     """Lost with code `missing` or `agent-disabled`."""
 
@@ -150,8 +158,8 @@ class ClaimKey:
 
 
 Change = (
-    OpenApproval | SpendGrant | CastVote | ExpireApproval | CreateAgent | AddToken | DisableAgent | CreateKey | RevokeKey
-    | ActivatePolicy | ClaimKey
+    OpenApproval | SpendGrant | CastVote | ExpireApproval | CreateAgent | AddToken | RevokeToken | DisableAgent | CreateKey
+    | RevokeKey | ActivatePolicy | ClaimKey
 )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from firewall.ports import (
     ExpireApproval,
     OpenApproval,
     RevokeKey,
+    RevokeToken,
     SpendGrant,
 )
 from firewall.seal import Sealer
@@ -97,6 +98,8 @@ def encode(change: Change, sealer: Sealer) -> dict[str, Any]:
                 "expires_at": change.expires_at,
                 "revoke_others": change.revoke_others,
             }
+        case RevokeToken():
+            return {"change": "revoke_token", "agent_id": _uuid(change.agent_id), "token_id": _uuid(change.token_id)}
         case DisableAgent():
             return {"change": "disable_agent", "agent_id": _uuid(change.agent_id)}
         case CreateKey():

@@ -39,6 +39,19 @@ begin
     return '{}';
 end $$;
 
+-- Agents: end one token.
+create function aaf.change_revoke_token(c jsonb) returns jsonb language plpgsql as $$
+begin
+    update aaf.agent_tokens set revoked_at = clock_timestamp()
+    where id = (c ->> 'token_id')::uuid and agent_id = (c ->> 'agent_id')::uuid and revoked_at is null;
+    if not found then
+        return '{"lost": "missing"}';
+    end if;
+    update aaf.versions set agents = agents + 1;
+    perform pg_notify('aaf_agents', c ->> 'agent_id');
+    return '{}';
+end $$;
+
 -- Agents: disable; its connections end within two seconds on every gateway.
 create function aaf.change_disable_agent(c jsonb) returns jsonb language plpgsql as $$
 declare
@@ -259,6 +272,7 @@ begin
         when 'expire_approval' then aaf.change_expire_approval(c)
         when 'create_agent' then aaf.change_create_agent(c)
         when 'add_token' then aaf.change_add_token(c)
+        when 'revoke_token' then aaf.change_revoke_token(c)
         when 'disable_agent' then aaf.change_disable_agent(c)
         when 'create_key' then aaf.change_create_key(c)
         when 'revoke_key' then aaf.change_revoke_key(c)

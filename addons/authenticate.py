@@ -1,0 +1,64 @@
+"""Who asks: agent and token from Proxy-Authorization, at CONNECT or in each plain request. The credential is stripped here."""
+
+import base64
+import binascii
+
+from mitmproxy import http
+
+from addons.passage import Condemned, Passage, Step
+from firewall.errors import AgentDisabled, Unidentified
+from firewall.ports import Credential
+
+_STRIPPED = (b"proxy-authorization", b"proxy-connection", b"proxy-authenticate")
+
+
+class Authenticate(Step):
+    name = "authenticate"
+
+    async def __call__(self, passage: Passage) -> None:
+        request = passage.flow.request
+        given = _take(request)
+        tunnel = self.services.tunnels.of(passage.client_id)
+        if tunnel.target is None:
+            if isinstance(request, Condemned):
+                raise request.refusal
+            passage.credential = tunnel.credential = await self._find(given)
+        else:
+            # Inside a tunnel the CONNECT said who it is; nothing in there may say otherwise.
+            passage.credential = tunnel.credential
+            if passage.credential is None or not self.services.agents.is_live(passage.credential):
+                raise AgentDisabled("the agent's credential has ended")
+
+    async def _find(self, given: bytes | None) -> Credential:
+        if given is None:
+            raise Unidentified("no agent credential: set HTTPS_PROXY=http://AGENT:TOKEN@HOST:PORT")
+        name, token = _parse(given)
+        credential = self.services.agents.known(name, token) or await self.services.agents.find(name, token)
+        if credential is None:
+            raise Unidentified("unknown agent or wrong token")
+        return credential
+
+
+def _take(request: http.Request) -> bytes | None:
+    """The credential, removed from what is forwarded. Two of them are as good as none."""
+    given = [value for name, value in request.headers.fields if name.lower() == _STRIPPED[0]]
+    kept = tuple(pair for pair in request.headers.fields if pair[0].lower() not in _STRIPPED)
+    if len(kept) != len(request.headers.fields):
+        request.headers.fields = kept
+    if len(given) > 1:
+        raise Unidentified("more than one Proxy-Authorization")
+    return given[0] if given else None
+
+
+def _parse(value: bytes) -> tuple[str, str]:
+    """RFC 7617: `Basic base64(name:token)`."""
+    scheme, _, encoded = value.strip().partition(b" ")
+    if scheme.lower() != b"basic" or len(encoded) > 4096:
+        raise Unidentified("Proxy-Authorization is not Basic")
+    try:
+        name, colon, token = base64.b64decode(encoded.strip(), validate=True).decode().partition(":")
+    except (binascii.Error, ValueError):
+        raise Unidentified("Proxy-Authorization is not valid base64") from None
+    if not colon:
+        raise Unidentified("Proxy-Authorization holds no name and token")
+    return name, token

@@ -1,0 +1,103 @@
+"""One request on its way: what the steps have established so far. Born denied."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from mitmproxy import http
+
+from firewall.action import Action
+from firewall.errors import Refused
+from firewall.ids import ActionId, ApprovalId
+from firewall.ports import Credential, Destinations, Route
+from firewall.request import Request
+from firewall.verdict import NOT_DECIDED, Verdict
+
+if TYPE_CHECKING:
+    from addons.services import Services
+
+KEY: Final = "aaf.passage"
+"""Where a flow's metadata holds its passage."""
+
+
+class Condemned(http.Request):
+    """Stands for a head that is no request: it takes the same path, so that its refusal is recorded and answered like others."""
+
+    refusal: Refused
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Passage:
+    """`started`: seconds on the event loop's clock. `source_ip`: the agent's address as the gateway sees it."""
+
+    flow: http.HTTPFlow
+    id: ActionId
+    client_id: str
+    source_ip: str
+    started: float
+    step: str = "arrest"
+    credential: Credential | None = None
+    request: Request | None = None
+    action: Action | None = None
+    prefer_wait: float | None = None
+    verdict: Verdict = NOT_DECIDED
+    destinations: Destinations | None = None
+    route: Route | None = None
+    whole: bool = False
+    """The whole body is in memory (or there is none)."""
+    overflow: bool = False
+    """The body outgrew what may wait for an approval."""
+    held_bytes: int = 0
+    """How much memory is set aside for the body while it is held: what may gather before it outgrows that."""
+    approval_id: ApprovalId | None = None
+    approved: bool = False
+    yielding: bool = False
+    """An older waiter goes first."""
+    refusal: Refused | None = None
+    """Why the request ends here. What goes wrong after the decision was recorded as allowed is a `failure`."""
+    recorded: bool = False
+    released: bool = False
+    left: bool = False
+    """The client is gone."""
+    settled: bool = False
+    failure: Refused | None = None
+    answer: http.Response | None = None
+    """Our own answer, when there is one. What the agent gets, whatever stands on the flow."""
+    status: int | None = None
+    request_bytes: int = 0
+    response_bytes: int = 0
+    request_hash: Any = field(default_factory=sha256)
+
+    @property
+    def owes_outcome(self) -> bool:
+        """The chain says that this was allowed, so it must also say what came of it."""
+        return self.recorded and self.refusal is None
+
+    def with_action(self) -> Action:
+        if self.action is None:
+            raise AssertionError("a step before classify asked for the action")
+        return self.action
+
+    def with_credential(self) -> Credential:
+        if self.credential is None:
+            raise AssertionError("a step before authenticate asked for the agent")
+        return self.credential
+
+
+class Step(ABC):
+    """One step of the path. Raises Refused to end the request."""
+
+    name: ClassVar[str]
+
+    def __init__(self, services: "Services") -> None:
+        self.services = services
+
+    @abstractmethod
+    async def __call__(self, passage: Passage) -> str | None:
+        """Returns None to go on with the next step, or the name of the step to go back to."""
+
+
+def passage_of(flow: http.HTTPFlow) -> Passage | None:
+    found = flow.metadata.get(KEY)
+    return found if isinstance(found, Passage) else None

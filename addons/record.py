@@ -1,0 +1,81 @@
+"""The decision goes into the chain, durably, before one byte leaves. A grant is spent in the same commit."""
+
+import structlog
+
+from addons.passage import Passage, Step
+from firewall.audit import events
+from firewall.errors import AgentDisabled, Pending, Refused
+from firewall.ports import Appended, Item, Lost, SpendGrant
+from firewall.verdict import Allow, Deny
+from firewall.verdict import Hold as Held
+
+log = structlog.get_logger()
+
+
+class Record(Step):
+    name = "record"
+
+    async def __call__(self, passage: Passage) -> str | None:
+        if passage.refusal is not None:
+            await self._refused(passage, passage.refusal)
+            return None
+        return await self._released(passage)
+
+    async def _released(self, passage: Passage) -> str | None:
+        action, verdict, route = passage.with_action(), passage.verdict, passage.route
+        if isinstance(verdict, Deny) or route is None:
+            raise AssertionError("what is not allowed came to be recorded as allowed")
+        if isinstance(verdict, Held) and not passage.approved:
+            raise AssertionError("what is held came to be recorded without an approval")
+        decided = events.decided(
+            action,
+            effect="allow",
+            code=None,
+            reason=verdict.reason,
+            rules=verdict.rules,
+            revision=verdict.revision,
+            approval=passage.approval_id if passage.approved else None,
+            address=route.addresses[0],
+        )
+        if isinstance(verdict, Allow) and not passage.approved:
+            await self.services.ledger.append(Item(drafts=(decided,)))
+            passage.recorded = True
+            return None
+        if passage.approval_id is None:
+            raise AssertionError("approved by no approval")
+        spend = SpendGrant(
+            approval_id=passage.approval_id,
+            action_id=action.id,
+            digest=action.digest,
+            agent_id=action.agent_id,
+            revision=verdict.revision,
+        )
+        item = Item(drafts=(events.grant_spent(passage.approval_id, action), decided), change=spend)
+        match await self.services.ledger.append(item):
+            case Appended():
+                passage.recorded = True
+                return None
+            case Lost(code="agent-disabled"):
+                raise AgentDisabled("the agent is disabled", rules=verdict.rules, revision=verdict.revision)
+            case Lost(code="policy-changed"):
+                return "hold"  # still approved: judged again under the new revision, then recorded
+            case Lost(code=code):
+                passage.approved = False
+                passage.yielding = code == "not-oldest"
+                return "hold"
+
+    async def _refused(self, passage: Passage, refusal: Refused) -> None:
+        approval = refusal.approval_id if isinstance(refusal, Pending) else passage.approval_id
+        draft = events.decided(
+            passage.with_action(),
+            effect=refusal.effect,
+            code=refusal.code,
+            reason=refusal.detail,
+            rules=refusal.rules,
+            revision=refusal.revision,
+            approval=approval,
+        )
+        if passage.approval_id is not None:
+            self.services.ledger.leave(passage.id)
+        await self.services.ledger.append(Item(drafts=(draft,)))
+        passage.recorded = True

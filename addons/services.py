@@ -1,0 +1,36 @@
+"""What the steps work with: the domain's ports and this gateway's limits."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from addons.tunnels import Tunnels
+from addons.waiting import WaitingRoom
+from firewall.ports import Agents, Engine, Ledger, Resolver, Revisions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """`hold_seconds`: how long a connection is held. `body_hold_bytes`: the largest body that can wait for approval;
+    `held_bytes`: for all that this process holds at once. `holds_per_agent`: held requests of one agent, everywhere."""
+
+    hold_seconds: float = 55
+    body_hold_bytes: int = 4 << 20
+    held_bytes: int = 256 << 20
+    holds_per_agent: int = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    agents: Agents
+    revisions: Revisions
+    engine: Engine
+    resolver: Resolver
+    ledger: Ledger
+    room: WaitingRoom
+    tunnels: Tunnels
+    limits: Limits
+    digest_key: bytes
+    now: Callable[[], datetime]
+    clock: Callable[[], float]
+    """Seconds, monotonic: the event loop's."""

@@ -1,0 +1,81 @@
+"""Reading a request's JSON: bounded in size, time and depth, before any of it is believed."""
+
+import asyncio
+from typing import Any
+
+import orjson
+from aiohttp import web
+from pydantic import BaseModel, ValidationError
+
+from control_api.faults import BadBody, Invalid, TooLarge, TooSlow, WrongMediaType
+
+BODY_BYTES = 1 << 20
+BODY_SECONDS = 30.0
+DEPTH = 32
+
+
+async def read[M: BaseModel](request: web.Request, model: type[M]) -> M:
+    """The body as `model`. No body at all reads as `{}`."""
+    raw = await _raw(request)
+    if not raw and "Content-Type" not in request.headers:
+        return parse(model, {})
+    if request.content_type != "application/json":
+        raise WrongMediaType(f"send the body as application/json, not {request.content_type}")
+    if request.charset not in {None, "utf-8"}:
+        raise WrongMediaType("JSON is UTF-8")
+    return parse(model, decode(raw))
+
+
+def decode(raw: bytes) -> Any:
+    """JSON that is not nested deeper than `DEPTH` and holds no NUL, which no part of this system may store."""
+    try:
+        value = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        if "recursion" in str(error):
+            raise BadBody(f"the JSON is nested deeper than {DEPTH}") from None
+        raise BadBody(f"not JSON: {error.msg} at line {error.lineno} column {error.colno}") from None
+    level = [value]
+    for _ in range(DEPTH + 1):
+        if not level:
+            return value
+        deeper: list[Any] = []
+        for item in level:
+            if isinstance(item, str):
+                refuse_nul(item)
+            elif isinstance(item, dict):
+                for key in item:
+                    refuse_nul(key)
+                deeper.extend(item.values())
+            elif isinstance(item, list):
+                deeper.extend(item)
+        level = deeper
+    raise BadBody(f"the JSON is nested deeper than {DEPTH}")
+
+
+def parse[M: BaseModel](model: type[M], value: Any, where: str = "body") -> M:
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        problems = [
+            {"path": "/" + "/".join(str(part) for part in each["loc"]), "message": each["msg"].removeprefix("Value error, ")}
+            for each in error.errors(include_url=False, include_input=False, include_context=False)
+        ]
+        paths = ", ".join(each["path"] for each in problems)
+        raise Invalid(f"{where}: {paths}", errors=problems) from None
+
+
+def refuse_nul(text: str) -> None:
+    if "\x00" in text:
+        raise BadBody("text may not hold a NUL character")
+
+
+async def _raw(request: web.Request) -> bytes:
+    if request.content_length is not None and request.content_length > BODY_BYTES:
+        raise TooLarge(f"a body may have {BODY_BYTES} bytes")
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        raise TooLarge(f"a body may have {BODY_BYTES} bytes") from None
+    except TimeoutError:
+        raise TooSlow(f"a body must arrive within {BODY_SECONDS:.0f} seconds") from None

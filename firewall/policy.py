@@ -1,0 +1,284 @@
+"""The policy document: one YAML text that people edit (CONTRACT: Policy; SEMANTICS 6), checked here by line.
+
+Whatever is not understood is an error, never ignored: an ignored key widens an allow. `firewall.compile` turns a document into
+the data that Rego reads; `docs/policy.md` is the guide.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from ipaddress import ip_network
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from firewall import yaml_text
+from firewall.action import Kind, Risk
+from firewall.compile import Compiled, RuleData, Terms, compile_rules, revision_of
+from firewall.globs import host_glob, method_glob, path_glob, text_glob
+from firewall.ports import Destinations
+
+SCHEMA_ID = "urn:aaf:schema:policy"
+MAX_PROBLEMS = 100
+LATER_KEYS = frozenset({"resources", "body"})
+DEFAULT_PORTS = (80, 443)
+
+_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_MAX_SECONDS = 366 * 86_400
+_ID = r"^[A-Za-z0-9][A-Za-z0-9._:/-]*$"
+
+Effect = Literal["allow", "deny", "require_approval"]
+
+
+def _seconds(value: object) -> object:
+    """`90`, `"90s"`, `"15m"`, `"24h"` or `"7d"`, in seconds."""
+    if isinstance(value, str):
+        found = re.fullmatch(r"([0-9]{1,9})([smhd])", value)
+        if found is None:
+            raise ValueError(f"{value!r}: write seconds, or a number and s, m, h or d, as in 24h")
+        return int(found[1]) * _UNITS[found[2]]
+    return value
+
+
+def _line_of_text(text: str) -> str:
+    if not text.strip() or not text.isprintable():
+        raise ValueError("write one line of text")
+    return text
+
+
+def _range(text: str) -> str:
+    network = ip_network(text)
+    if network.prefixlen < (8 if network.version == 4 else 7):
+        raise ValueError(f"{text}: too wide; name the networks that are yours")
+    return str(network)
+
+
+Seconds = Annotated[
+    int,
+    BeforeValidator(_seconds, json_schema_input_type=int | Annotated[str, Field(pattern="^[0-9]{1,9}[smhd]$")]),
+    Field(ge=1, le=_MAX_SECONDS),
+]
+Line = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_line_of_text)]
+TextGlobs = Annotated[tuple[Annotated[str, AfterValidator(text_glob)], ...], Field(min_length=1)]
+HostGlobs = Annotated[tuple[Annotated[str, AfterValidator(host_glob)], ...], Field(min_length=1)]
+MethodGlobs = Annotated[tuple[Annotated[str, AfterValidator(method_glob)], ...], Field(min_length=1)]
+PathGlobs = Annotated[tuple[Annotated[str, AfterValidator(path_glob)], ...], Field(min_length=1)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class ApprovalTerms(_Part):
+    """What a rule says of the approvals it asks for; what it leaves out, other matching rules or the defaults say."""
+
+    expires_in: Seconds | None = Field(None, description="How long the question stays open. Default 24h.")
+    grant_for: Seconds | None = Field(None, description="How long an approval with nobody waiting can be used. Default 1h.")
+    quorum: Annotated[int, Field(ge=1, le=100)] | None = Field(None, description="How many people must approve. Default 1.")
+    approvers: Annotated[tuple[Line, ...], Field(min_length=1)] | None = Field(
+        None, description='Who may approve. Default ["role:approver"].'
+    )
+
+    @model_validator(mode="after")
+    def _order(self) -> Self:
+        if self.grant_for is not None and self.grant_for > (self.expires_in or Terms().expires_in):
+            raise ValueError("grant_for is longer than expires_in")
+        return self
+
+
+class Rule(_Part):
+    """One rule: it matches when every list it has matches. A list left out matches everything."""
+
+    id: Annotated[str, Field(pattern=_ID, max_length=128)]
+    effect: Effect
+    agents: TextGlobs | None = None
+    hosts: HostGlobs | None = Field(None, description="* within a label, ** across labels; never matches actions by API.")
+    methods: MethodGlobs | None = None
+    paths: PathGlobs | None = Field(None, description="* within a segment, ** across segments, on the decoded path.")
+    services: TextGlobs | None = None
+    operations: TextGlobs | None = None
+    kinds: Annotated[tuple[Literal["read", "write", "execute", "delete", "unknown", "*"], ...], Field(min_length=1)] | None = None
+    risks: Annotated[tuple[Literal["low", "medium", "high", "critical", "*"], ...], Field(min_length=1)] | None = None
+    reason: Line | None = Field(None, description="Shown to the agent and the approver.")
+    approval: ApprovalTerms | None = None
+
+    @model_validator(mode="after")
+    def _approval_is_asked(self) -> Self:
+        if self.approval is not None and self.effect != "require_approval":
+            raise ValueError("`approval` belongs to rules whose effect is require_approval")
+        return self
+
+
+class DestinationRules(_Part):
+    """What may be dialled, whatever the rules allow."""
+
+    ports: Annotated[tuple[Annotated[int, Field(ge=1, le=65535)], ...], Field(min_length=1)] | None = Field(
+        None, description="Ports that may be dialled. Left out: 80 and 443."
+    )
+    allow_private: Annotated[tuple[Annotated[str, AfterValidator(_range)], ...], Field(min_length=1)] | None = Field(
+        None, description="Address ranges that are otherwise refused."
+    )
+
+
+class Document(_Part):
+    """A policy."""
+
+    version: Literal[1]
+    default: Effect = "deny"
+    rules: Annotated[tuple[Rule, ...], Field(max_length=20_000)] = ()
+    destinations: DestinationRules = DestinationRules()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """What is wrong, and where. `line` counts from 1; `path` is such as `rules[2].hosts[0]`."""
+
+    line: int
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.path}: {self.message}" if self.path else f"line {self.line}: {self.message}"
+
+
+class BadPolicy(Exception):
+    """The policy document is refused. `problems`, by line, is never empty."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__("; ".join(str(problem) for problem in problems))
+        self.problems = problems
+
+
+def load(text: str) -> Document:
+    """The document that `text` spells. Raises BadPolicy."""
+    try:
+        parsed = yaml_text.parse(text)
+    except yaml_text.BadYaml as error:
+        raise BadPolicy((Problem(line=error.line, path="", message=error.message),)) from None
+    if not isinstance(parsed.value, dict):
+        raise BadPolicy((Problem(line=parsed.line(()), path="", message="a policy is a mapping: version, default, rules"),))
+    problems: list[Problem] = []
+    document: Document | None = None
+    try:
+        document = Document.model_validate(_tuples(parsed.value))
+    except ValidationError as error:
+        problems = [_problem(detail, parsed) for detail in error.errors(include_url=False)]
+    problems += _twice(parsed)
+    if document is None or problems:
+        problems.sort(key=lambda problem: problem.line)
+        raise BadPolicy(tuple(problems[:MAX_PROBLEMS]))
+    return document
+
+
+def _tuples(value: Any) -> Any:
+    """Strict validation takes no list for a tuple."""
+    if isinstance(value, dict):
+        return {key: _tuples(item) for key, item in value.items()}
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
+
+
+def _problem(detail: Mapping[str, Any], parsed: yaml_text.Parsed) -> Problem:
+    path: yaml_text.Path = tuple(part for part in detail["loc"] if isinstance(part, str | int))
+    line = parsed.line(path)
+    message = str(detail["msg"]).removeprefix("Value error, ")
+    match detail["type"]:
+        case "extra_forbidden":
+            later = path[-1] in LATER_KEYS and len(path) == 3
+            message = "this version does not support this key yet" if later else "there is no such key"
+        case "missing":
+            message = "required, and missing"
+        case "too_short" | "string_too_short":
+            message = "empty: leave it out to match everything" if path[-1] != "ports" else "empty"
+        case "model_type" | "model_attributes_type" | "dict_type":
+            message = "must be a mapping"
+        case "tuple_type":
+            message = "must be a list"
+        case "string_type":
+            message = "must be text; put quotes round it"
+        case "int_type":
+            message = "must be a whole number"
+        case "string_pattern_mismatch":
+            message = "letters, digits and . _ : / - only, beginning with a letter or digit"
+    return Problem(line=line, path=_spell(path), message=message)
+
+
+def _spell(path: yaml_text.Path) -> str:
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+def _twice(parsed: yaml_text.Parsed) -> list[Problem]:
+    """Rule ids that stand in the text twice. On the raw value, so that other errors do not hide them."""
+    rules = parsed.value.get("rules") if isinstance(parsed.value, dict) else None
+    first: dict[str, int] = {}
+    problems: list[Problem] = []
+    for index, rule in enumerate(rules if isinstance(rules, list) else []):
+        identifier = rule.get("id") if isinstance(rule, dict) else None
+        if not isinstance(identifier, str):
+            continue
+        line = parsed.line(("rules", index, "id"))
+        if identifier in first:
+            message = f"`{identifier}` is the id of the rule on line {first[identifier]} already"
+            problems.append(Problem(line=line, path=f"rules[{index}].id", message=message))
+        first.setdefault(identifier, line)
+    return problems
+
+
+def compile_policy(document: Document, modules: Mapping[str, str]) -> Compiled:
+    """What OPA sees at `data.firewall.policy`. The revision names the data and the Rego that reads it. `modules`: path → text."""
+    data = compile_rules(document.default, tuple(_rule_data(rule) for rule in document.rules))
+    data["destinations"] = {
+        "ports": sorted(set(document.destinations.ports or DEFAULT_PORTS)),
+        "allow_private": sorted(set(document.destinations.allow_private or ())),
+    }
+    revision = revision_of(data, modules)
+    return Compiled(revision=revision, data={**data, "revision": revision})
+
+
+def _rule_data(rule: Rule) -> RuleData:
+    kinds, risks = rule.kinds, rule.risks
+    return RuleData(
+        id=rule.id,
+        effect=rule.effect,
+        reason=rule.reason,
+        agents=rule.agents,
+        hosts=rule.hosts,
+        methods=rule.methods,
+        paths=rule.paths,
+        services=rule.services,
+        operations=rule.operations,
+        kinds=tuple(Kind) if kinds is not None and "*" in kinds else kinds,
+        risks=tuple(Risk) if risks is not None and "*" in risks else risks,
+        approval=rule.approval.model_dump(exclude_none=True, mode="json") if rule.approval is not None else {},
+    )
+
+
+def destinations(data: Mapping[str, Any]) -> Destinations:
+    """The part of compiled data that the gateway applies itself. Raises KeyError or ValueError for data that is not ours."""
+    part = data["destinations"]
+    return Destinations(
+        ports=frozenset(int(port) for port in part["ports"]),
+        allow_private=tuple(_range(text) for text in part["allow_private"]),
+    )
+
+
+@cache
+def demo_document() -> str:
+    """The policy that ships, for those who have none yet."""
+    return files("policies").joinpath("demo.yaml").read_text("utf-8")
+
+
+def modules() -> dict[str, str]:
+    """The Rego that ships, without its tests: path in the bundle → text."""
+    folder = files("policies").joinpath("firewall")
+    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".rego"))
+    return {f"firewall/{name}": folder.joinpath(name).read_text("utf-8") for name in names if not name.endswith("_test.rego")}
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema that is published as `/v1/schemas/policy.json`."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": SCHEMA_ID, **Document.model_json_schema()}

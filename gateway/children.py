@@ -1,0 +1,128 @@
+"""Worker processes: started on one listening socket, started again when they die, stopped together."""
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+from prometheus_client import multiprocess
+
+QUICK_SECONDS = 5.0
+"""A worker that dies sooner than this after its start counts as failing."""
+QUICK_LIMIT = 5
+BACK_OFF = (0.1, 0.5, 1.0, 2.0, 5.0)
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Slot:
+    number: int
+    process: asyncio.subprocess.Process | None = None
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
+    restarts: int = 0
+
+
+class Workers:
+    """`command` is started with `--listen FD --lifeline FD --ready FD`. Its lifeline ends when this process does."""
+
+    def __init__(self, command: Sequence[str], *, count: int, listening: int, environment: Mapping[str, str]) -> None:
+        self._command = tuple(command)
+        self._listening = listening
+        self._environment = dict(environment)
+        self._slots = [Slot(number) for number in range(count)]
+        self._tasks: list[asyncio.Task[None]] = []
+        self._stopping = False
+        self._lifeline, self._held = os.pipe()
+        self.failed = asyncio.Event()
+        """No worker could ever be started: waiting longer is of no use."""
+
+    @property
+    def ready(self) -> int:
+        return sum(1 for slot in self._slots if slot.ready.is_set())
+
+    @property
+    def restarts(self) -> int:
+        return sum(slot.restarts for slot in self._slots)
+
+    @property
+    def pids(self) -> list[int]:
+        return [slot.process.pid for slot in self._slots if slot.process is not None and slot.process.returncode is None]
+
+    async def all_ready(self) -> None:
+        for slot in self._slots:
+            await slot.ready.wait()
+
+    def start(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._tasks = [loop.create_task(self._keep(slot)) for slot in self._slots]
+
+    async def stop(self, seconds: float) -> None:
+        self._stopping = True
+        for pid in self.pids:
+            os.kill(pid, signal.SIGTERM)
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=seconds)
+            if late:
+                log.error("workers.late", count=len(late))
+                for pid in self.pids:
+                    os.kill(pid, signal.SIGKILL)
+                await asyncio.wait(late)
+        os.close(self._held)
+        os.close(self._lifeline)
+
+    async def _keep(self, slot: Slot) -> None:
+        loop = asyncio.get_running_loop()
+        quick, was_ready = 0, False
+        while not self._stopping:
+            started = loop.time()
+            status = await self._run(slot)
+            was_ready = was_ready or slot.ready.is_set()
+            slot.ready.clear()
+            if self._stopping:
+                return
+            slot.restarts += 1
+            quick = quick + 1 if loop.time() - started < QUICK_SECONDS else 0
+            log.error("worker.died", worker=slot.number, status=status, restarts=slot.restarts)
+            if quick >= QUICK_LIMIT and not was_ready:
+                self.failed.set()
+                return
+            await asyncio.sleep(BACK_OFF[min(quick, len(BACK_OFF) - 1)] if not was_ready or quick > 1 else 0)
+
+    async def _run(self, slot: Slot) -> int:
+        reading, writing = os.pipe()
+        try:
+            slot.process = await asyncio.create_subprocess_exec(
+                *self._command,
+                "--listen", str(self._listening), "--lifeline", str(self._lifeline), "--ready", str(writing),
+                pass_fds=(self._listening, self._lifeline, writing),
+                env=self._environment,
+            )  # fmt: skip
+        except OSError:
+            os.close(reading)
+            raise
+        finally:
+            os.close(writing)
+        if self._stopping:  # SIGTERM came while the process was being made
+            slot.process.terminate()
+        listening = asyncio.get_running_loop().create_task(self._listen(slot, reading))
+        try:
+            return await slot.process.wait()
+        finally:
+            listening.cancel()
+            multiprocess.mark_process_dead(slot.process.pid, self._environment["PROMETHEUS_MULTIPROC_DIR"])  # type: ignore[no-untyped-call]
+
+    async def _listen(self, slot: Slot, reading: int) -> None:
+        stream = asyncio.StreamReader()
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(reading, "rb", buffering=0)
+        )
+        try:
+            line = await stream.readline()
+            if line and json.loads(line).get("ready"):
+                slot.ready.set()
+        finally:
+            transport.close()

@@ -1,0 +1,1 @@
+"""Rego that decides, and the demo document. Data files: `firewall.policy` reads them."""

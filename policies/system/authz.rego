@@ -1,0 +1,20 @@
+# METADATA
+# title: Who may ask OPA what
+# description: The decision path and the health page, and nothing else. No data, no policies, no ad-hoc queries.
+package system.authz
+
+# METADATA
+# title: Allow
+# entrypoint: true
+default allow := false
+
+allow if {
+	input.method == "POST"
+	input.path in {["v1", "data", "firewall", "decision"], ["v1", "data", "firewall", "decisions"]}
+	count(object.get(input, "params", {})) == 0
+}
+
+allow if {
+	input.method == "GET"
+	input.path == ["health"]
+}
