@@ -5,11 +5,12 @@ import time
 from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
+import orjson
 import structlog
 from aiohttp import web
 
 from control_api import body as bodies
-from control_api.callers import Role
+from control_api.callers import NOBODY, Role
 from control_api.context import Context
 from control_api.faults import (
     Defect,
@@ -51,7 +52,8 @@ def build(context: Context) -> web.Application:
 def _bound(route: Route) -> Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
         context = request.app[CONTEXT]
-        caller = await context.door.identify(request)
+        # What needs no key looks none up: it must answer while the database is away.
+        caller = NOBODY if Role.NOBODY in route.roles else await context.door.identify(request)
         if caller.role not in route.roles:
             if caller.role is Role.NOBODY:
                 raise NoCredential("this route needs a credential", headers={"WWW-Authenticate": 'Bearer realm="aaf"'})
@@ -108,7 +110,7 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         status = answer.status
         if answer.status == 500:
             log.exception("api.defect", route=name, error=type(error).__name__)
-        return web.json_response(dict(answer.body), status=answer.status, headers=dict(answer.headers), content_type=None)
+        return web.Response(body=orjson.dumps(answer.body), status=answer.status, headers=answer.headers)
     finally:
         context.metrics.requests.labels(request.method if request.method in METHODS else "other", name, status).inc()
         context.metrics.seconds.labels(name).observe(time.perf_counter() - started)

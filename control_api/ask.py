@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import orjson
+from firewall.digest import digest_api
 
 from control_api.faults import Conflict, Invalid, Unavailable
 from control_api.models import Submission
@@ -10,7 +11,6 @@ from control_api.route import Call
 from firewall.action import Action, Kind, Risk, Source
 from firewall.audit.entry import canonical
 from firewall.classify import submitted
-from firewall.digest import digest_api
 from firewall.ids import ActionId
 from firewall.ports import Agent
 from firewall.question import question
@@ -46,7 +46,7 @@ def canonical_params(given: Submission) -> bytes:
 
 
 def build(call: Call, agent: Agent, given: Submission) -> Action:
-    classified = submitted(given.tool, given.operation, given.params)
+    classified = submitted(given.tool, given.operation)
     digest = digest_api(
         agent_id=agent.id, tool=given.tool, operation=given.operation, params=given.params, key=call.context.digest_key
     )

@@ -38,7 +38,7 @@ class Context:
     opa: Opa | None
     door: Door
     modules: Mapping[str, str]
-    digest_key: bytes
+    digest_key: bytes = field(repr=False)
     metrics: Metrics
     tail: Tail
     approvals_hint: Hint = field(default_factory=Hint)

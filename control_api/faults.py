@@ -1,6 +1,6 @@
 """Every way in which the API itself refuses a request, and the one shape in which it says so (RFC 9457).
 
-The docstring's first line is the title that people read. What the domain refuses is a `firewall.errors.Refused`, in the same shape.
+The docstring's first line is the title that people read. What the domain refuses is a `firewall.errors.Refused`, in that shape too.
 """
 
 from collections.abc import Mapping

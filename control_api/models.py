@@ -73,7 +73,7 @@ class Ready(Shown):
 
 
 class Submission(Given):
-    """An action without the proxy. `tool` is the service; the same `idempotency_key` with the same content is the same action."""
+    """An action without the proxy. `tool` is the service. An `idempotency_key` names one action for 24 hours."""
 
     tool: Service
     operation: Word
@@ -350,3 +350,7 @@ class Verified(Shown):
     entries: int
     head: HeadShown
     first_bad: Bad | None
+
+
+class Nothing(Given):
+    """No fields: send `{}`, or no body."""

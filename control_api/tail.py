@@ -38,6 +38,10 @@ class Tail:
         self._task: asyncio.Task[None] | None = None
         self.next_seq = 0
 
+    @property
+    def following(self) -> bool:
+        return self._task is not None
+
     @asynccontextmanager
     async def subscribe(self) -> AsyncIterator[Subscriber]:
         """Entries from `next_seq`, as it is once this has begun. Raises TooManySubscribers, LedgerUnavailable."""

@@ -156,7 +156,8 @@ def _carried(address: Address) -> IPv4Address | None:
     if any(address in network for network in _LOW_32):
         return IPv4Address(value & 0xFFFFFFFF)
     if address in _LOCAL_NAT64:
-        # RFC 6052, section 2.2, for a /48: bits 48-63 and 72-87, round the reserved octet. A /96 carved from it ends in the address.
+        # RFC 6052, section 2.2, for a /48: bits 48-63 and 72-87, round the reserved octet. A /96 carved from it ends in the
+        # address.
         split = (value >> 64 & 0xFFFF) << 16 | value >> 40 & 0xFFFF
         return IPv4Address(split if value & 0xFFFFFFFF == 0 or value & 0xFFFFFFFFFF == 0 else value & 0xFFFFFFFF)
     if address in _6TO4:

@@ -1,28 +1,36 @@
 """Rules as the data that Rego reads quickly: found by host and method, not by a scan (measured: docs/policy.md).
 
 ```json
-{"default": "deny", "default_reason": "no rule allows this",
- "rules": {"github-reads": {"effect": "allow", "reason": "Reads are fine", "approval": {}, "host": "(?s)^(?:…)$",
+{"default": "deny", "default_reason": "no rule allows this", "default_terms": {"quorum": 1, "…": "…"},
+ "rules": {"github-reads": {"effect": "allow", "reason": "Reads are fine", "approval": {},
                             "tests": [{"field": "canonical_path", "pattern": "(?s)^(?:/repos/.*)$"}]}},
- "index": {"hosts": {"api.github.com": {"GET": ["github-reads"]}}, "suffixes": {"example.com": {"GET": ["github-reads"]}},
-           "anywhere": {}}}
+ "index": {"api.github.com": {"GET": {"": ["github-reads"]}}, ".example.com": {"GET": {"": ["github-reads"]}}},
+ "suffix_labels": [2], "path_segments": [0]}
 ```
 
-A rule stands in `index.hosts` under each host it names in full, in `index.suffixes` under the literal end of each host glob, or
-in `index.anywhere` if it names no host; there under each method, or under `*` if a method is a glob or none is named. What the
-index does not say, `host` (for rules found by suffix) and `tests` do: each test's field of the action must match its pattern.
+A rule stands in `index` under each host it names in full, under a dot and the literal end of each host glob, or under nothing
+if it names no host; there under each method, or under `*` if a method is a glob or none is named; there under the literal
+beginning of each path, if many rules share a host and method, else under nothing. What the index does not say, `tests` do:
+each test's field of the action must match its pattern.
 """
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from itertools import product
 from typing import Any
 
-from firewall.globs import host_regex, host_suffix, is_glob, path_regex, text_regex
+from firewall.globs import host_regex, host_suffix, is_glob, path_prefix, path_regex, text_regex
 from firewall.verdict import Terms
 
 ANY = "*"
+
+CROWD = 8
+"""How many rules may share a host and method before their paths are looked up too: a test costs about 10 µs, a look-up 3."""
+
+PATH_SEGMENTS = 2
 
 _EFFECT_WORDS = {"allow": "allows this", "deny": "denies this", "require_approval": "asks for approval"}
 _DEFAULT_REASONS = {
@@ -60,43 +68,47 @@ class RuleData:
 
 def compile_rules(default: str, rules: tuple[RuleData, ...]) -> dict[str, Any]:
     """The data but for `destinations` and `revision`. The order of `rules` does not show in it."""
-    hosts: dict[str, dict[str, list[str]]] = {}
-    suffixes: dict[str, dict[str, list[str]]] = {}
-    anywhere: dict[str, list[str]] = {}
-    for rule in sorted(rules, key=lambda rule: rule.id):
-        buckets: dict[int, dict[str, list[str]]] = {}
-        for bucket in [anywhere] if rule.hosts is None else _buckets(rule.hosts, hosts, suffixes):
-            buckets[id(bucket)] = bucket
-        for bucket in buckets.values():
-            for method in _methods(rule):
-                bucket.setdefault(method, []).append(rule.id)
+    ordered = sorted(rules, key=lambda rule: rule.id)
+    crowds = Counter(key for rule in ordered for key in product(_host_keys(rule), _method_keys(rule)))
+    depths = range(PATH_SEGMENTS + 1) if max(crowds.values(), default=0) > CROWD else range(1)
+    index: dict[str, dict[str, dict[str, list[str]]]] = {}
+    for rule in ordered:
+        for host, method, path in product(_host_keys(rule), _method_keys(rule), _path_keys(rule, depths[-1])):
+            index.setdefault(host, {}).setdefault(method, {}).setdefault(path, []).append(rule.id)
     return {
         "default": default,
         "default_reason": _DEFAULT_REASONS[default],
-        "default_terms": _json(asdict(Terms())),
-        "rules": {rule.id: _rule(rule) for rule in rules},
-        "index": {"hosts": hosts, "suffixes": suffixes, "anywhere": anywhere},
+        "default_terms": {**asdict(Terms()), "approvers": list(Terms().approvers)},
+        "rules": {rule.id: _rule(rule) for rule in ordered},
+        "index": index,
+        "suffix_labels": sorted({len(key[1:].split(".")) if key != "." else 0 for key in index if key.startswith(".")}),
+        "path_segments": list(depths),
     }
 
 
-def _buckets(
-    globs: tuple[str, ...], hosts: dict[str, dict[str, list[str]]], suffixes: dict[str, dict[str, list[str]]]
-) -> list[dict[str, list[str]]]:
-    return [
-        suffixes.setdefault(host_suffix(glob), {}) if is_glob(glob) else hosts.setdefault(glob, {})
-        for glob in dict.fromkeys(globs)
-    ]
+def _host_keys(rule: RuleData) -> tuple[str, ...]:
+    if rule.hosts is None:
+        return ("",)
+    return tuple(dict.fromkeys("." + host_suffix(glob) if is_glob(glob) else glob for glob in rule.hosts))
 
 
-def _methods(rule: RuleData) -> tuple[str, ...]:
+def _method_keys(rule: RuleData) -> tuple[str, ...]:
     if rule.methods is None or any(is_glob(method) for method in rule.methods):
         return (ANY,)
     return tuple(dict.fromkeys(rule.methods))
 
 
+def _path_keys(rule: RuleData, depth: int) -> tuple[str, ...]:
+    if rule.paths is None:
+        return ("",)
+    return tuple(dict.fromkeys(path_prefix(glob, depth) for glob in rule.paths))
+
+
 def _rule(rule: RuleData) -> dict[str, Any]:
     tests: list[dict[str, str]] = []
-    if rule.methods is not None and ANY in _methods(rule):
+    if rule.hosts is not None and any(is_glob(host) for host in rule.hosts):
+        tests.append({"field": "host", "pattern": host_regex(rule.hosts)})
+    if rule.methods is not None and ANY in _method_keys(rule):
         tests.append({"field": "method", "pattern": text_regex(rule.methods)})
     if rule.paths is not None:
         tests.append({"field": "canonical_path", "pattern": path_regex(rule.paths)})
@@ -113,13 +125,8 @@ def _rule(rule: RuleData) -> dict[str, Any]:
         "effect": rule.effect,
         "reason": rule.reason or f"the rule {rule.id} {_EFFECT_WORDS[rule.effect]}",
         "approval": dict(rule.approval),
-        "host": host_regex(rule.hosts) if rule.hosts is not None else "",
         "tests": tests,
     }
-
-
-def _json(value: Any) -> Any:
-    return json.loads(json.dumps(value))
 
 
 def canonical_json(value: Any) -> bytes:

@@ -39,7 +39,9 @@ def path_glob(text: str) -> str:
     if "//" in text or any(segment in {".", ".."} for segment in text.split("/")):
         raise ValueError(f"{text!r}: // and dot segments never reach a rule")
     if "#" in text or re.search(r"%[0-9A-Fa-f]{2}", text):
-        raise ValueError(f"{text!r}: rules see the decoded path, so write the character itself; a query or fragment is no part of it")
+        raise ValueError(
+            f"{text!r}: rules see the decoded path, so write the character itself; a query or fragment is no part of it"
+        )
     return text
 
 
@@ -62,7 +64,9 @@ def _address(text: str) -> str:
     try:
         return str(ip_address(text))
     except ValueError:
-        raise ValueError(f"{text!r}: not an address; name an IPv6 address whole, an IPv4 address with four decimal numbers") from None
+        raise ValueError(
+            f"{text!r}: not an address; name an IPv6 address whole, an IPv4 address with four decimal numbers"
+        ) from None
 
 
 def _label(label: str, host: str) -> str:
@@ -133,3 +137,14 @@ def host_suffix(glob: str) -> str:
             break
         labels.append(label)
     return ".".join(reversed(labels))
+
+
+def path_prefix(glob: str, depth: int) -> str:
+    """The literal segments, at most `depth`, at the beginning of a path glob: `/repos/o/**` → `/repos/o`, `/re*` → nothing."""
+    segments = glob.split("/")[1:] if glob.startswith("/") else []
+    literal: list[str] = []
+    for segment in segments[:depth]:
+        if "*" in segment:
+            break
+        literal.append("/" + segment)
+    return "".join(literal)

@@ -4,131 +4,24 @@ Whatever is not understood is an error, never ignored: an ignored key widens an 
 the data that Rego reads; `docs/policy.md` is the guide.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from ipaddress import ip_network
-from typing import Annotated, Any, Literal, Self
+from typing import Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ValidationError
 
 from firewall import yaml_text
 from firewall.action import Kind, Risk
-from firewall.compile import Compiled, RuleData, Terms, compile_rules, revision_of
-from firewall.globs import host_glob, method_glob, path_glob, text_glob
+from firewall.compile import Compiled, RuleData, compile_rules, revision_of
+from firewall.document import Document, Rule, range_text
 from firewall.ports import Destinations
 
 SCHEMA_ID = "urn:aaf:schema:policy"
 MAX_PROBLEMS = 100
 LATER_KEYS = frozenset({"resources", "body"})
 DEFAULT_PORTS = (80, 443)
-
-_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
-_MAX_SECONDS = 366 * 86_400
-_ID = r"^[A-Za-z0-9][A-Za-z0-9._:/-]*$"
-
-Effect = Literal["allow", "deny", "require_approval"]
-
-
-def _seconds(value: object) -> object:
-    """`90`, `"90s"`, `"15m"`, `"24h"` or `"7d"`, in seconds."""
-    if isinstance(value, str):
-        found = re.fullmatch(r"([0-9]{1,9})([smhd])", value)
-        if found is None:
-            raise ValueError(f"{value!r}: write seconds, or a number and s, m, h or d, as in 24h")
-        return int(found[1]) * _UNITS[found[2]]
-    return value
-
-
-def _line_of_text(text: str) -> str:
-    if not text.strip() or not text.isprintable():
-        raise ValueError("write one line of text")
-    return text
-
-
-def _range(text: str) -> str:
-    network = ip_network(text)
-    if network.prefixlen < (8 if network.version == 4 else 7):
-        raise ValueError(f"{text}: too wide; name the networks that are yours")
-    return str(network)
-
-
-Seconds = Annotated[
-    int,
-    BeforeValidator(_seconds, json_schema_input_type=int | Annotated[str, Field(pattern="^[0-9]{1,9}[smhd]$")]),
-    Field(ge=1, le=_MAX_SECONDS),
-]
-Line = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_line_of_text)]
-TextGlobs = Annotated[tuple[Annotated[str, AfterValidator(text_glob)], ...], Field(min_length=1)]
-HostGlobs = Annotated[tuple[Annotated[str, AfterValidator(host_glob)], ...], Field(min_length=1)]
-MethodGlobs = Annotated[tuple[Annotated[str, AfterValidator(method_glob)], ...], Field(min_length=1)]
-PathGlobs = Annotated[tuple[Annotated[str, AfterValidator(path_glob)], ...], Field(min_length=1)]
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class ApprovalTerms(_Part):
-    """What a rule says of the approvals it asks for; what it leaves out, other matching rules or the defaults say."""
-
-    expires_in: Seconds | None = Field(None, description="How long the question stays open. Default 24h.")
-    grant_for: Seconds | None = Field(None, description="How long an approval with nobody waiting can be used. Default 1h.")
-    quorum: Annotated[int, Field(ge=1, le=100)] | None = Field(None, description="How many people must approve. Default 1.")
-    approvers: Annotated[tuple[Line, ...], Field(min_length=1)] | None = Field(
-        None, description='Who may approve. Default ["role:approver"].'
-    )
-
-    @model_validator(mode="after")
-    def _order(self) -> Self:
-        if self.grant_for is not None and self.grant_for > (self.expires_in or Terms().expires_in):
-            raise ValueError("grant_for is longer than expires_in")
-        return self
-
-
-class Rule(_Part):
-    """One rule: it matches when every list it has matches. A list left out matches everything."""
-
-    id: Annotated[str, Field(pattern=_ID, max_length=128)]
-    effect: Effect
-    agents: TextGlobs | None = None
-    hosts: HostGlobs | None = Field(None, description="* within a label, ** across labels; never matches actions by API.")
-    methods: MethodGlobs | None = None
-    paths: PathGlobs | None = Field(None, description="* within a segment, ** across segments, on the decoded path.")
-    services: TextGlobs | None = None
-    operations: TextGlobs | None = None
-    kinds: Annotated[tuple[Literal["read", "write", "execute", "delete", "unknown", "*"], ...], Field(min_length=1)] | None = None
-    risks: Annotated[tuple[Literal["low", "medium", "high", "critical", "*"], ...], Field(min_length=1)] | None = None
-    reason: Line | None = Field(None, description="Shown to the agent and the approver.")
-    approval: ApprovalTerms | None = None
-
-    @model_validator(mode="after")
-    def _approval_is_asked(self) -> Self:
-        if self.approval is not None and self.effect != "require_approval":
-            raise ValueError("`approval` belongs to rules whose effect is require_approval")
-        return self
-
-
-class DestinationRules(_Part):
-    """What may be dialled, whatever the rules allow."""
-
-    ports: Annotated[tuple[Annotated[int, Field(ge=1, le=65535)], ...], Field(min_length=1)] | None = Field(
-        None, description="Ports that may be dialled. Left out: 80 and 443."
-    )
-    allow_private: Annotated[tuple[Annotated[str, AfterValidator(_range)], ...], Field(min_length=1)] | None = Field(
-        None, description="Address ranges that are otherwise refused."
-    )
-
-
-class Document(_Part):
-    """A policy."""
-
-    version: Literal[1]
-    default: Effect = "deny"
-    rules: Annotated[tuple[Rule, ...], Field(max_length=20_000)] = ()
-    destinations: DestinationRules = DestinationRules()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +57,9 @@ def load(text: str) -> Document:
     try:
         document = Document.model_validate(_tuples(parsed.value))
     except ValidationError as error:
-        problems = [_problem(detail, parsed) for detail in error.errors(include_url=False)]
+        # A list whose items are wrong is called too short as well: only an empty one is.
+        details = [d for d in error.errors(include_url=False) if d["type"] != "too_short" or not d["input"]]
+        problems = [_problem(detail, parsed) for detail in details]
     problems += _twice(parsed)
     if document is None or problems:
         problems.sort(key=lambda problem: problem.line)
@@ -229,7 +124,7 @@ def _twice(parsed: yaml_text.Parsed) -> list[Problem]:
 
 
 def compile_policy(document: Document, modules: Mapping[str, str]) -> Compiled:
-    """What OPA sees at `data.firewall.policy`. The revision names the data and the Rego that reads it. `modules`: path → text."""
+    """What OPA sees at `data.firewall.policy`. The revision names the data and the Rego modules (path → text)."""
     data = compile_rules(document.default, tuple(_rule_data(rule) for rule in document.rules))
     data["destinations"] = {
         "ports": sorted(set(document.destinations.ports or DEFAULT_PORTS)),
@@ -262,7 +157,7 @@ def destinations(data: Mapping[str, Any]) -> Destinations:
     part = data["destinations"]
     return Destinations(
         ports=frozenset(int(port) for port in part["ports"]),
-        allow_private=tuple(_range(text) for text in part["allow_private"]),
+        allow_private=tuple(range_text(text) for text in part["allow_private"]),
     )
 
 

@@ -1,7 +1,7 @@
 """What OPA is asked about one action (CONTRACT: Policy, input). Every key is always present: in Rego, `not f(missing)` makes a
 whole rule undefined, and a deny rule that is undefined does not fire.
 
-The models describe the shape, for the published JSON Schema; `question` builds it without them, because it runs for every request.
+The models describe the shape, for the published JSON Schema; `question` builds it without them, for it runs on every request.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,8 @@
-"""YAML text as plain values, with the line of each: a strict part of YAML 1.2 (mappings, lists, strings, integers, booleans, null).
+"""YAML text as plain values, with the line of each: a strict part of YAML 1.2 (mappings, lists, strings, integers, booleans,
+null).
 
-Refused, each by line: anchors and aliases (so that a small text cannot grow), tags, several documents, duplicate keys, keys that
-are no strings, and whatever is too large or too deep. Words such as `no` and `on` are strings, as YAML 1.2 has it.
+Refused, each by line: anchors and aliases (so that a small text cannot grow), tags, several documents, duplicate keys, keys
+that are no strings, and whatever is too large or too deep. Words such as `no` and `on` are strings, as YAML 1.2 has it.
 """
 
 import re
@@ -164,8 +165,9 @@ def _scalar(event: ScalarEvent) -> Value:
 
 
 def _untagged(event: Event) -> None:
-    if getattr(event, "ctag", None) is not None and getattr(event, "tag", None) is not None:
-        raise BadYaml(_line(event), f"tags are not read here: {event.tag}")
+    tag = getattr(event, "tag", None)
+    if tag is not None:
+        raise BadYaml(_line(event), f"tags are not read here: {tag}")
 
 
 def _line(event: Event) -> int:

@@ -20,7 +20,7 @@ from addons.waiting import WaitingRoom
 from certs import ca
 from certs.bundle import system_roots
 from certs.leaf import LeafIssuer
-from cli.logs import configure_logs
+from firewall.backends.logs import configure_logs
 from firewall.backends.lifeline import announce, watch
 from firewall.backends.opa import OpaEngine
 from firewall.backends.postgres.authority import load_or_create

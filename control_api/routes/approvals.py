@@ -19,7 +19,7 @@ async def listed(call: Call) -> Answer:
         query.status, before=None if before is None else ApprovalId(before), limit=query.limit + 1
     )
     rows, next_cursor = cursor.page(rows, query.limit, lambda row: row.id)
-    return Answer(content=Approvals(data=[ApprovalShown(**_fields(row)) for row in rows], next_cursor=next_cursor))
+    return Answer(content=Approvals(data=[ApprovalShown.model_validate(_fields(row)) for row in rows], next_cursor=next_cursor))
 
 
 async def show(call: Call) -> Answer:
@@ -76,7 +76,7 @@ async def _approval(call: Call) -> ApprovalDetail:
 def _detail(found: ApprovalDetail) -> ApprovalDetailShown:
     votes = [Vote(voter=vote.voter, choice=vote.choice, comment=vote.comment, at=vote.at) for vote in found.votes]
     summary = None if found.summary is None else dict(found.summary)
-    return ApprovalDetailShown(**_fields(found.approval), summary=summary, votes=votes)
+    return ApprovalDetailShown.model_validate({**_fields(found.approval), "summary": summary, "votes": votes})
 
 
 def _fields(approval: Approval) -> dict[str, object]:

@@ -6,6 +6,7 @@ the media type below.
 
 import asyncio
 import re
+from collections.abc import Mapping
 
 import structlog
 
@@ -45,7 +46,7 @@ async def firewall_bundle(call: Call) -> Answer:
     return Answer(content=build(record, call.context.modules), headers={"ETag": etag(record.revision)})
 
 
-def build(record: PolicyRecord, modules: dict[str, str]) -> bytes:
+def build(record: PolicyRecord, modules: Mapping[str, str]) -> bytes:
     """Raises Unavailable when this version's Rego is not the one that the revision names: it would decide otherwise."""
     try:
         compiled = policy.compile_policy(policy.load(record.document), modules)

@@ -4,17 +4,22 @@ import asyncio
 import time
 
 import orjson
+import structlog
 from aiohttp import web
 
 from control_api.faults import Busy, Invalid
 from control_api.route import Call
 from control_api.tail import BATCH, Subscriber, TooManySubscribers
+from firewall.errors import LedgerUnavailable
 from firewall.reads import EntryRecord
 
 HEARTBEAT_SECONDS = 10.0
 CHECK_SECONDS = 2.0
+WRITE_SECONDS = 30.0
 KINDS = {"action": "action", "approval": "approval", "grant": "approval"}
 HIDDEN = frozenset({"salt", "parts", "origin", "writer", "v"})
+
+log = structlog.get_logger()
 
 
 async def stream(call: Call) -> web.StreamResponse:
@@ -34,14 +39,20 @@ async def _stream(call: Call, subscriber: Subscriber, position: int | None) -> w
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
     response.headers["X-Accel-Buffering"] = "no"
     await response.prepare(call.request)
-    await response.write(b"retry: 1000\n: connected\n\n")
-    while next_seq < live_from:
-        rows = await call.context.reads.chain(next_seq, min(BATCH, live_from - next_seq))
-        if not rows or call.context.closing.is_set() or subscriber.dropped:
-            break
-        await response.write(b"".join(frame(row) for row in rows))
-        next_seq = rows[-1].seq + 1
-    await _live(call, subscriber, response, next_seq)
+    try:
+        await _write(response, b"retry: 1000\n: connected\n\n")
+        while next_seq < live_from and not call.context.closing.is_set():
+            rows = await call.context.reads.chain(next_seq, min(BATCH, live_from - next_seq))
+            if not rows:
+                break
+            await _write(response, b"".join(frame(row) for row in rows))
+            next_seq = rows[-1].seq + 1
+        await _live(call, subscriber, response, next_seq)
+    except (ConnectionResetError, TimeoutError):
+        if call.request.transport is not None:
+            call.request.transport.abort()  # the client left, or stopped reading
+    except LedgerUnavailable as error:
+        log.warning("events.ended", reason=error.detail)  # the client comes again with its last position
     return response
 
 
@@ -49,32 +60,33 @@ async def _live(call: Call, subscriber: Subscriber, response: web.StreamResponse
     closing = asyncio.ensure_future(call.context.closing.wait())
     said = checked = time.monotonic()
     try:
-        while not call.context.closing.is_set():
+        while not closing.done():
             if subscriber.dropped and subscriber.entries.empty():
-                await response.write(b'event: dropped\ndata: {"reason":"read too slowly; come again with Last-Event-ID"}\n\n')
+                await _write(response, b'event: dropped\ndata: {"reason":"read too slowly; come again with Last-Event-ID"}\n\n')
                 return
             entry = asyncio.ensure_future(subscriber.entries.get())
             await asyncio.wait({entry, closing}, timeout=CHECK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-            if entry.done():
-                row = entry.result()
-                text = frame(row) if row.seq >= next_seq else b""
-                if text:
-                    await response.write(text)
-                    said = time.monotonic()
-            else:
-                entry.cancel()
             now = time.monotonic()
+            if not entry.done():
+                entry.cancel()
+            elif entry.result().seq >= next_seq and (text := frame(entry.result())):
+                await _write(response, text)
+                said = now
             if now - checked >= CHECK_SECONDS:
                 checked = now
                 if not await call.context.door.is_live(call.caller):
                     return
             if now - said >= HEARTBEAT_SECONDS:
                 said = now
-                await response.write(b": still here\n\n")
-    except ConnectionResetError:
-        return  # the client left
+                await _write(response, b": still here\n\n")
     finally:
         closing.cancel()
+
+
+async def _write(response: web.StreamResponse, text: bytes) -> None:
+    if text:
+        async with asyncio.timeout(WRITE_SECONDS):
+            await response.write(text)
 
 
 def frame(row: EntryRecord) -> bytes:

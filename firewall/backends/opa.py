@@ -28,8 +28,9 @@ TIMEOUT = 2.0
 MAX_QUESTION = 1 << 20
 TICK = 0.1
 
-ONE = "/v1/data/firewall/decision"
-MANY = "/v1/data/firewall/decisions"
+# Strict: a builtin that fails must fail the call, not leave the rule it stands in undefined.
+ONE = "/v1/data/firewall/decision?strict-builtin-errors=true"
+MANY = "/v1/data/firewall/decisions?strict-builtin-errors=true"
 PROBE = b'{"input":{}}'
 
 

@@ -21,7 +21,7 @@ _LENGTH = re.compile(rb"[0-9]{1,9}")
 
 
 class Broken(Exception):
-    """The connection failed, or what came was no HTTP. `stale`: nothing of an answer came on a connection that was used before."""
+    """The connection failed, or what came was no HTTP. `stale`: no byte of an answer came on a connection used before."""
 
     def __init__(self, message: str, *, stale: bool = False) -> None:
         super().__init__(message)
@@ -81,7 +81,8 @@ class Link(asyncio.Protocol):
         return not self.closed and self._done is None
 
     def call(self, request: bytes, done: Done, failed: Failed) -> None:
-        assert self._transport is not None and self.idle  # noqa: S101  (the caller's contract)
+        if self._transport is None or not self.idle:
+            raise RuntimeError("a link carries one call at a time")
         self._done, self._failed = done, failed
         self._transport.write(request)
 
@@ -216,7 +217,7 @@ async def open_link(place: Place, context: ssl.SSLContext | None) -> Link:
             if place.path is not None:
                 _, link = await loop.create_unix_connection(Link, place.path)
             else:
-                _, link = await loop.create_connection(Link, place.host, place.port, ssl=context)
+                _, link = await loop.create_connection(Link, place.host or "", place.port, ssl=context)
     except (OSError, TimeoutError) as error:
         raise Broken(f"it cannot be reached: {error or 'timed out'}") from error
     return link

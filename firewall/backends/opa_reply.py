@@ -1,6 +1,7 @@
 """OPA's answer as a Verdict, strictly: whatever deviates from the contract's shape is no answer.
 
-A revision that is missing and an obligation that this version does not know are denials (SEMANTICS 1.5); the rest is `Nonsense`.
+A revision that is missing and an obligation that this version does not know are denials (SEMANTICS 1.5); the rest is
+`Nonsense`.
 """
 
 from typing import Any

@@ -25,7 +25,7 @@ Lookup = Callable[[str, int], Sequence[str]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Detour:
-    """One entry of AAF_CONNECT_TO. An empty `host` or a `port` of 0 matches any; an empty `to_host` or 0 keeps what was asked."""
+    """One entry of AAF_CONNECT_TO. Empty and 0: any `host` and `port`; `to_host` and `to_port` as asked."""
 
     host: str
     port: int
@@ -37,7 +37,7 @@ class Detour:
 
 
 def parse_connect_to(text: str) -> tuple[Detour, ...]:
-    """`host:port:address:port, …`, as curl's --connect-to: any part may be empty, IPv6 stands in brackets. Raises ValueError."""
+    """`host:port:address:port, …`, as curl's --connect-to: a part may be empty, IPv6 in brackets. Raises ValueError."""
     return tuple(_detour(entry.strip()) for entry in text.split(",")) if text.strip() else ()
 
 

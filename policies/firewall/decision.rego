@@ -13,7 +13,7 @@ package firewall
 default decision := {
 	"effect": "deny",
 	"revision": "",
-	"reason": "no policy is loaded, or the question to it is not whole",
+	"reason": "no policy is loaded",
 	"rules": [],
 	"risk": "critical",
 	"approval": {"quorum": 1, "approvers": ["role:approver"], "expires_in": 86400, "grant_for": 3600},
@@ -32,29 +32,31 @@ decisions := [judge(question) | some question in input.batch]
 default judge(_) := {
 	"effect": "deny",
 	"revision": "",
-	"reason": "no policy is loaded, or the question to it is not whole",
+	"reason": "no policy is loaded",
 	"rules": [],
 	"risk": "critical",
 	"approval": {"quorum": 1, "approvers": ["role:approver"], "expires_in": 86400, "grant_for": 3600},
 	"obligations": {},
 }
 
-judge(question) := verdict(question.action, matching(question.action)) if whole(question)
+judge(question) := said if {
+	whole(question)
+	said := verdict(question.action.risk, matching(question.action))
+} else := answer("deny", "the question to the policy is not whole", [], "critical") if {
+	not whole(question)
+}
 
-judge(question) := answer("deny", "the question to the policy is not whole", [], "critical") if not whole(question)
-
-verdict(action, matched) := answer(data.firewall.policy["default"], data.firewall.policy.default_reason, [], action.risk) if {
+verdict(risk, matched) := answer(effect, data.firewall.policy.default_reason, [], risk) if {
 	count(matched) == 0
-	data.firewall.policy["default"] in {"deny", "require_approval", "allow"}
+	effect := data.firewall.policy["default"]
+	effect in {"deny", "require_approval", "allow"}
+} else := with_terms(answer(effect, data.firewall.policy.rules[winners[0]].reason, winners, risk)) if {
+	effects := {id: data.firewall.policy.rules[id].effect | some id in matched}
+	effect := strictest({said | some said in effects})
+	winners := sort([id | some id, said in effects; said == effect])
 }
 
-verdict(action, matched) := decided if {
-	effect := strictest({data.firewall.policy.rules[id].effect | some id in matched})
-	winners := sort([id | some id in matched; data.firewall.policy.rules[id].effect == effect])
-	said := answer(effect, data.firewall.policy.rules[winners[0]].reason, winners, action.risk)
-	decided := with_terms(said)
-}
-
+# An effect that nobody knows beside an allow is no allow.
 strictest(effects) := "deny" if {
 	"deny" in effects
 } else := "require_approval" if {

@@ -1,38 +1,45 @@
 package firewall
 
-# The ids of all rules that match an action. A scan over 1,000 rules costs 2 ms, these look-ups a tenth of it.
+# The ids of all rules that match an action: found by host, method and the beginning of the path, then tested on the rest.
+# A scan over 1,000 rules costs milliseconds, these look-ups a hundredth of it (docs/policy.md).
 matching(action) := {id |
-	some id in candidates(action)
+	some host in host_keys(action)
+	some method in {upper(action.method), "*"}
+	some path in path_keys(action.canonical_path)
+	some id in data.firewall.policy.index[host][method][path]
 	every test in data.firewall.policy.rules[id].tests {
 		regex.match(test.pattern, action[test.field])
 	}
 }
 
-# Rules that name hosts never match what came by API.
-candidates(action) := anywhere(action.method) if action.source == "api"
+# Rules that name no host stand under "", and only these match what came by API. Rules that name a host glob stand under the
+# literal labels at its end, behind a dot; `suffix_labels` says how many labels such ends have in this policy.
+host_keys(action) := [""] if action.source == "api"
 
-candidates(action) := (anywhere(action.method) | named(action)) | globbed(action) if action.source == "proxy"
-
-anywhere(method) := {id |
-	some key in {upper(method), "*"}
-	some id in data.firewall.policy.index.anywhere[key]
+host_keys(action) := ["", action.host] if {
+	action.source == "proxy"
+	count(data.firewall.policy.suffix_labels) == 0
 }
 
-named(action) := {id |
-	some key in {upper(action.method), "*"}
-	some id in data.firewall.policy.index.hosts[action.host][key]
+host_keys(action) := array.concat(["", action.host], suffixes) if {
+	action.source == "proxy"
+	count(data.firewall.policy.suffix_labels) > 0
+	labels := split(action.host, ".")
+	suffixes := [key |
+		some wanted in data.firewall.policy.suffix_labels
+		wanted < count(labels)
+		key := concat("", [".", concat(".", array.slice(labels, count(labels) - wanted, count(labels)))])
+	]
 }
 
-globbed(action) := {id |
-	some suffix in suffixes(action.host)
-	some key in {upper(action.method), "*"}
-	some id in data.firewall.policy.index.suffixes[suffix][key]
-	regex.match(data.firewall.policy.rules[id].host, action.host)
-}
+# Rules stand under the literal segments at the beginning of their paths, as many as `path_segments` says: none, unless many
+# rules share one host and method.
+path_keys(_) := [""] if count(data.firewall.policy.path_segments) == 1
 
-# The ends of a host name, label by label: of a.b.c they are b.c, c and nothing.
-suffixes(host) := [suffix |
-	labels := split(host, ".")
-	some from in numbers.range(1, count(labels))
-	suffix := concat(".", array.slice(labels, from, count(labels)))
-]
+path_keys(path) := {key |
+	segments := split(path, "/")
+	some wanted in data.firewall.policy.path_segments
+	key := concat("/", array.slice(segments, 0, wanted + 1))
+} if {
+	count(data.firewall.policy.path_segments) > 1
+}

@@ -119,7 +119,8 @@ class PostgresReads:
 
     async def entries(self, which: EntryFilter, *, above: int, below: int, limit: int) -> Sequence[EntryRecord]:
         texts = [orjson.dumps(text) for text in which.mentions]
-        return [_entry(row) for row in await self._rows("entries", max(above, which.from_seq), below, which.event, texts, limit)]
+        first = max(above, which.from_seq)
+        return [_entry(row) for row in await self._rows("entries", first, below, which.event, texts, limit)]
 
     async def chain(self, first: int, limit: int) -> Sequence[EntryRecord]:
         return [_entry(row) for row in await self._rows("chain", first, limit)]

@@ -1,0 +1,23 @@
+"""Any HTTP request, by its method (RFC 9110, section 9): the classifier that always knows something (SEMANTICS 5)."""
+
+from firewall.action import Classified, Kind, Risk
+from firewall.request import Request
+
+KINDS = {
+    "GET": Kind.READ,
+    "HEAD": Kind.READ,
+    "OPTIONS": Kind.READ,
+    "POST": Kind.WRITE,
+    "PUT": Kind.WRITE,
+    "PATCH": Kind.WRITE,
+    "DELETE": Kind.DELETE,
+}
+"""What else there is (TRACE, PROPFIND, …) is unknown: its meaning is not RFC 9110's to say, or not safe to guess."""
+
+RISKS = {Kind.READ: Risk.MEDIUM, Kind.WRITE: Risk.HIGH, Kind.EXECUTE: Risk.HIGH, Kind.DELETE: Risk.HIGH, Kind.UNKNOWN: Risk.CRITICAL}
+"""At a host that nobody has described, nothing is of low risk."""
+
+
+def generic(request: Request) -> Classified | None:
+    kind = KINDS.get(request.method, Kind.UNKNOWN)
+    return Classified(service="http", operation=request.method, kind=kind, risk=RISKS[kind])
