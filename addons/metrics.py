@@ -19,4 +19,3 @@ LOST = Counter("aaf_lost_outcomes_total", "Outcomes that could not be kept for a
 def decided(passage: Passage, effect: str, now: float) -> None:
     DECISIONS.labels(effect).inc()
     DECISION_SECONDS.labels(effect).observe(now - passage.started)
-

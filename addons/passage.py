@@ -22,7 +22,7 @@ KEY: Final = "aaf.passage"
 
 
 class Condemned(http.Request):
-    """Stands for a head that is no request: it takes the same path, so that its refusal is recorded and answered like others."""
+    """Stands for a head that is no request. It takes the same path, so that its refusal is recorded and answered like any."""
 
     refusal: Refused
 

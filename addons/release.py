@@ -1,5 +1,6 @@
 """Lifts the arrest. From here the request goes upstream, to the address that was checked."""
 
+from collections.abc import Callable
 from hashlib import sha256
 
 from addons.passage import Passage, Step
@@ -22,12 +23,12 @@ class Release(Step):
             passage.request_bytes = len(body)
             passage.request_hash = sha256(body)
         else:
-            request.stream = passage_body(passage)
+            request.stream = _through(passage)
         passage.released = True
         passage.flow.response = None
 
 
-def passage_body(passage: Passage):  # type: ignore[no-untyped-def]
+def _through(passage: Passage) -> Callable[[bytes], bytes]:
     """Counts and hashes the body as it streams by."""
     update = passage.request_hash.update
 

@@ -22,6 +22,7 @@ from control_api.metrics import Metrics
 from control_api.tail import Tail
 from firewall import policy
 from firewall.audit.events import policy_activated
+from firewall.backends.logs import configure_logs
 from firewall.backends.opa import OpaEngine
 from firewall.backends.postgres.reads import PostgresReads
 from firewall.backends.postgres.store import Store, UnsafeRole
@@ -42,6 +43,7 @@ class CannotStart(Exception):
 
 def main(settings: Settings, *, lifeline: int | None = None, ready: int | None = None) -> int:
     """Serves until SIGTERM, SIGINT or the end of `lifeline`. Exit status 0, 1 (could not start), 2 (a setting is missing)."""
+    configure_logs()
     for name, value in (("DATABASE_URL", settings.database_url), ("ENCRYPTION_MASTER_KEY", settings.master_key)):
         if value is None:
             print(f"{name} is required", file=sys.stderr)

@@ -29,6 +29,7 @@ from firewall.errors import (
 )
 from firewall.ids import ActionId, ApprovalId, to_uuid
 from firewall.ports import Agent, ClaimKey, Item, Lost, OpenApproval
+from firewall.redact import masked
 from firewall.verdict import Allow, Deny, Hold
 
 POLL_SECONDS = 1.0
@@ -154,7 +155,7 @@ async def _open(call: Call, action: Action, given: Submission, verdict: Hold) ->
         rules=rules,
         revision=revision,
         terms=verdict.terms,
-        summary={"source": "api", "tool": given.tool, "operation": given.operation, "params": given.params},
+        summary={"source": "api", "tool": given.tool, "operation": given.operation, "params": masked(given.params)},
         waits=False,
         holds_limit=limit,
     )

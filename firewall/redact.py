@@ -29,7 +29,7 @@ def summary(request: Request, *, body_limit: int = EXCERPT) -> dict[str, Any]:
         "method": request.method,
         "host": request.host,
         "path": request.path,
-        "query": _query(request.query),
+        "query": masked_query(request.query),
         "headers": headers,
         "content_type": content_type,
         "body": _excerpt(body, content_type, body_limit),
@@ -37,11 +37,20 @@ def summary(request: Request, *, body_limit: int = EXCERPT) -> dict[str, Any]:
     }
 
 
-def _query(query: str) -> str:
+def masked_query(query: str) -> str:
+    """A query or a form with the values of what looks secret masked."""
+
     def mask(match: re.Match[str]) -> str:
         return f"{match['name']}={MASK if _SECRET_NAME.search(match['name']) else match['value']}"
 
     return _PARAMETER.sub(mask, query)
+
+
+def masked(value: Any) -> Any:
+    """JSON with the values of what looks secret masked, at any depth."""
+    if isinstance(value, dict):
+        return {name: MASK if _SECRET_NAME.search(name) else masked(each) for name, each in value.items()}
+    return [masked(each) for each in value] if isinstance(value, list) else value
 
 
 def _excerpt(body: bytes, content_type: str, limit: int) -> str | None:
@@ -52,7 +61,7 @@ def _excerpt(body: bytes, content_type: str, limit: int) -> str | None:
     if "\x00" in text:
         return None
     if content_type.startswith("application/x-www-form-urlencoded"):
-        return _query(text)[:limit]
+        return masked_query(text)[:limit]
 
     def mask(match: re.Match[str]) -> str:
         return match[1] + f'"{MASK}"' if _SECRET_NAME.search(match["key"]) else match[0]

@@ -185,7 +185,8 @@ def _idna(text: str) -> str:
 
 
 def parse_authority(text: str, default_port: int | None) -> tuple[str, int]:
-    """`host:port`, `host` (then `default_port`), `[::1]:port`. Returns host (canonical) and port, 1 to 65535. Raises Malformed."""
+    """`host:port`, `host` (then `default_port`), `[::1]:port`. Returns the canonical host and the port, 1 to 65535.
+    Raises Malformed."""
     if "@" in text or "/" in text:
         raise Malformed("an authority is host:port")
     if text.startswith("["):

@@ -1,7 +1,7 @@
-"""Sealing: AES-256-GCM (NIST SP 800-38D) under keys derived from the master key by HKDF-SHA256 (RFC 5869), one for each purpose.
+"""Sealing: AES-256-GCM (NIST SP 800-38D) under keys derived from the master key, one for each purpose, by HKDF-SHA256 (RFC 5869).
 
-A sealed value is `version (1) ‖ key id (4) ‖ nonce (12) ‖ ciphertext and tag`; purpose and record are associated data, so that a
-value cannot be moved to another record or put to another use.
+A sealed value is `version (1) ‖ key id (4) ‖ nonce (12) ‖ ciphertext and tag`; purpose and record are associated data, so that
+a value cannot be moved to another record or put to another use.
 """
 
 import hashlib

@@ -1,12 +1,12 @@
 """HTTP/1 towards the agent on mitmproxy's own layer, with a strict head and our answers in place of its HTML pages."""
 
-from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 from mitmproxy import http
 from mitmproxy.net.http import http1
 from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.layer import CommandGenerator
 from mitmproxy.proxy.layers.http._base import ReceiveHttp
 from mitmproxy.proxy.layers.http._events import (
     HttpEvent,
@@ -21,7 +21,6 @@ from firewall.errors import Malformed, Refused
 from gateway.head import HEAD_LIMIT, end_of_head, split
 from gateway.timeouts import Phase, Timeouts
 
-Commands = Iterator[Any]
 PIPELINE_LIMIT: Final = HEAD_LIMIT
 """How many bytes may arrive after a request that is not answered yet."""
 
@@ -35,13 +34,13 @@ class StrictHttp1(Http1Server):
         self._timeouts = timeouts
         self._client = context.client.id
 
-    def start(self, event: events.Event) -> Commands:
+    def start(self, event: events.Event) -> CommandGenerator[None]:
         self._timeouts.enter(self._client, Phase.HEAD)
         yield from super().start(event)
 
-    state = start  # type: ignore[assignment]
+    state = start
 
-    def read_headers(self, event: events.ConnectionEvent) -> Commands:
+    def read_headers(self, event: events.ConnectionEvent) -> CommandGenerator[None]:
         if not isinstance(event, events.DataReceived):
             yield commands.CloseConnection(self.conn)
             return
@@ -65,10 +64,10 @@ class StrictHttp1(Http1Server):
         self._timeouts.enter(self._client, Phase.JUDGED if size == 0 else Phase.BODY)
         yield ReceiveHttp(RequestHeaders(self.stream_id, self.request, size == 0))
         self.body_reader = make_body_reader(size)
-        self.state = self.read_body
+        self.state = self.read_body  # type: ignore[method-assign]
         yield from self.state(event)
 
-    def _condemn(self, error: Refused) -> Commands:
+    def _condemn(self, error: Refused) -> CommandGenerator[None]:
         self.buf.maybe_extract_at_most(len(self.buf))
         host, port = (self.context.server.address or ("unknown.invalid", 80))[:2] if self._inside else ("unknown.invalid", 80)
         scheme = b"https" if self._inside and self.context.server.tls else b"http"
@@ -81,13 +80,13 @@ class StrictHttp1(Http1Server):
         yield ReceiveHttp(RequestEndOfMessage(self.stream_id))
         yield from self.mark_done(request=True)
 
-    def wait(self, event: events.Event) -> Commands:
+    def wait(self, event: events.Event) -> CommandGenerator[None]:
         if isinstance(event, events.DataReceived) and len(self.buf) > PIPELINE_LIMIT:
             yield commands.CloseConnection(self.conn)
             return
         yield from super().wait(event)
 
-    def mark_done(self, *, request: bool = False, response: bool = False) -> Commands:
+    def mark_done(self, *, request: bool = False, response: bool = False) -> CommandGenerator[None]:
         if request:
             self._timeouts.body_done(self._client)
         if response:
@@ -97,7 +96,7 @@ class StrictHttp1(Http1Server):
         if self.state == self.passthrough and response:
             self._timeouts.enter(self._client, Phase.HEAD if connect else Phase.ANSWER)
 
-    def send(self, event: HttpEvent) -> Commands:
+    def send(self, event: HttpEvent) -> CommandGenerator[None]:
         if isinstance(event, ResponseProtocolError) and not self.response:
             # Whatever answer was due, the stream has sent it (gateway.layers); what is left is to end the connection.
             yield commands.CloseConnection(self.conn)

@@ -4,30 +4,18 @@ An agent's connection is HTTP/1; a CONNECT in it leads to TLS, or to plain HTTP 
 There is no other layer: raw bytes, DNS and unknown upgrades find nothing that would carry them (TRAPS 7, 22).
 """
 
-from collections.abc import Iterator
-from typing import Any
-
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
-from mitmproxy.proxy.layers.http import (
-    DropStream,
-    HTTPMode,
-    HttpLayer,
-    HttpRequestHook,
-    HttpStream,
-    ResponseData,
-    ResponseEndOfMessage,
-    ResponseHeaders,
-    ResponseProtocolError,
-    SendHttp,
-)
+from mitmproxy.proxy.layer import CommandGenerator
+from mitmproxy.proxy.layers.http import DropStream, HttpLayer, HTTPMode, HttpStream, SendHttp
+from mitmproxy.proxy.layers.http._events import ResponseData, ResponseEndOfMessage, ResponseHeaders, ResponseProtocolError
+from mitmproxy.proxy.layers.http._hooks import HttpRequestHook
 from mitmproxy.proxy.layers.tls import ClientTLSLayer
 
 from addons.passage import passage_of
 from gateway.http1 import StrictHttp1
 from gateway.timeouts import Timeouts
 
-Commands = Iterator[Any]
 _TLS_RECORD = b"\x16\x03"
 _PLAIN_PORT = 80
 
@@ -37,13 +25,13 @@ class GatewayHttp(HttpLayer):
         super().__init__(context, mode)
         self._timeouts = timeouts
 
-    def _handle_event(self, event: events.Event) -> Commands:
+    def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
         if isinstance(event, events.Start):
             inside = self.mode is HTTPMode.transparent
             self.connections[self.context.client] = StrictHttp1(self.context.fork(), inside=inside, timeouts=self._timeouts)
         yield from super()._handle_event(event)
 
-    def make_stream(self, stream_id: int) -> Commands:
+    def make_stream(self, stream_id: int) -> CommandGenerator[None]:
         stream = self.streams[stream_id] = GatewayStream(self.context.fork(), stream_id)
         yield from self.event_to_child(stream, events.Start())
 
@@ -53,25 +41,25 @@ class GatewayStream(HttpStream):
 
     _answered = False
 
-    def check_killed(self, emit_error_hook: bool) -> Iterator[Any]:
+    def check_killed(self, emit_error_hook: bool) -> CommandGenerator[bool]:
         if (yield from super().check_killed(emit_error_hook)):
             return True
         return (yield from self._answer())
 
-    def check_invalid(self, request: bool) -> Iterator[Any]:
+    def check_invalid(self, request: bool) -> CommandGenerator[bool]:
         judging, reply = super().check_invalid(request), None
         while True:
             try:
                 command = judging.send(reply)
             except StopIteration as stop:
-                return stop.value
+                return bool(stop.value)
             if isinstance(command, SendHttp) and isinstance(command.event, ResponseProtocolError):
                 reply = None
                 if (yield from self._answer()):
                     continue
             reply = yield command
 
-    def check_body_size(self, request: bool) -> Iterator[Any]:
+    def check_body_size(self, request: bool) -> CommandGenerator[bool]:
         passage = passage_of(self.flow)
         if not request or not self.request_body_buf or (passage and len(self.request_body_buf) <= passage.held_bytes):
             return False
@@ -82,7 +70,7 @@ class GatewayStream(HttpStream):
         yield from self._answer()
         return True
 
-    def _answer(self) -> Iterator[Any]:
+    def _answer(self) -> CommandGenerator[bool]:
         """Sends our answer, if there is one and it was not sent; whatever else comes for this request is swallowed."""
         passage = passage_of(self.flow)
         if self._answered or passage is None or passage.answer is None:
@@ -117,7 +105,7 @@ class GatewayStream(HttpStream):
 class Closed(layer.Layer):
     """Ends the connection. Stands where mitmproxy would have put a tunnel."""
 
-    def _handle_event(self, event: events.Event) -> Commands:
+    def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
         if isinstance(event, events.Start):
             yield commands.CloseConnection(self.context.client)
 

@@ -106,9 +106,9 @@ class GatewayMaster(Master):
                 self.close_client(client_id)
             await asyncio.sleep(0.05)
         cut = len(self.proxy.connections)
-        for client_id in list(self.proxy.connections):
-            self.close_client(str(client_id))
+        for connection in list(self.proxy.connections):
+            self.close_client(str(connection))
         while self.proxy.connections and loop.time() < end + 2:
             await asyncio.sleep(0.02)
-        self.shutdown()
+        self.shutdown()  # type: ignore[no-untyped-call]
         return cut

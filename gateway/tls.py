@@ -22,7 +22,7 @@ class MemoryTls(TlsConfig):
         self._issuer = issuer
 
     def configure(self, updated: Sequence[str]) -> None:
-        super().configure(set(updated) - {"certs", "confdir", "key_size", "cert_passphrase"})
+        super().configure(set(updated) - {"certs", "confdir", "key_size", "cert_passphrase"})  # type: ignore[no-untyped-call]
 
     def running(self) -> None:
         """mitmproxy's reads the certificates from a folder here."""

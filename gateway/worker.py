@@ -20,8 +20,8 @@ from addons.waiting import WaitingRoom
 from certs import ca
 from certs.bundle import system_roots
 from certs.leaf import LeafIssuer
-from firewall.backends.logs import configure_logs
 from firewall.backends.lifeline import announce, watch
+from firewall.backends.logs import configure_logs
 from firewall.backends.opa import OpaEngine
 from firewall.backends.postgres.authority import load_or_create
 from firewall.backends.postgres.store import Store

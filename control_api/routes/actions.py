@@ -11,6 +11,7 @@ from control_api.submit import submit as submit_action
 from firewall.approval import State
 from firewall.ids import ActionId, ApprovalId, to_uuid
 from firewall.reads import ActionFilter, ActionRecord
+from firewall.redact import masked_query
 
 Decision = Literal["allow", "deny", "pending", "error"]
 
@@ -92,7 +93,7 @@ def _shown(record: ActionRecord) -> ActionShown:
         host=record.host,
         port=record.port,
         path=None if parts is None else _text(parts.get("path", b"")),
-        query=None if parts is None else _text(parts.get("query", b"")),
+        query=None if parts is None else masked_query(_text(parts.get("query", b""))),
         resource=None if parts is None else ask.resource(parts),
         digest=None if parts is None else _text(parts.get("digest", b"")),
         source=record.source,

@@ -20,8 +20,10 @@ def hide_secrets(_logger: object, _method: str, event: MutableMapping[str, Any])
 def configure_logs() -> None:
     """Sets up structlog for this process. Libraries' own logs appear from WARNING on."""
     human = sys.stderr.isatty()
+    # The default shows the local variables of every frame, and with them tokens and keys.
+    console = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     renderer: structlog.types.Processor = (
-        structlog.dev.ConsoleRenderer() if human else structlog.processors.JSONRenderer(sort_keys=True)
+        console if human else structlog.processors.JSONRenderer(sort_keys=True)
     )
     shared: list[structlog.types.Processor] = [
         structlog.stdlib.add_log_level,

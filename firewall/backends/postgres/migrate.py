@@ -1,5 +1,6 @@
 """Migrations: numbered `.sql` files, applied in order, each once, under an advisory lock."""
 
+import contextlib
 from pathlib import Path
 
 import asyncpg
@@ -39,10 +40,9 @@ async def migrate(admin_dsn: str, *, app_role: str | None = None, app_password: 
 async def _login(connection: asyncpg.Connection, role: str, password: str | None) -> None:
     name, secret = await connection.fetchrow("select quote_ident($1), quote_literal($2)", role, password or "")
     if not await connection.fetchval("select exists (select from pg_roles where rolname = $1)", role):
-        try:
+        # Another database of this server may be migrated at the same moment.
+        with contextlib.suppress(asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError):
             await connection.execute(f"create role {name} login" + (f" password {secret}" if password else ""))
-        except (asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError):
-            pass  # another database of this server was migrated at the same moment
     elif password:
         await connection.execute(f"alter role {name} login password {secret}")
     await connection.execute(f"grant aaf_app to {name}")

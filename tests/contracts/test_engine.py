@@ -1,0 +1,101 @@
+"""The engine's contract, with the real OPA: a verdict for every question, and EngineUnavailable when there is none."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from firewall.action import Action, Kind, Risk
+from firewall.backends.opa import OpaEngine
+from firewall.errors import EngineUnavailable
+from firewall.ids import ActionId, AgentId
+from firewall.policy import demo_document
+from firewall.question import question
+from firewall.verdict import Allow, Deny, Hold, Terms
+from tests.opa_server import bundle_of, serving
+
+pytestmark = pytest.mark.asyncio
+
+
+def asked(method: str, host: str, kind: Kind = Kind.READ, path: str = "/") -> dict[str, Any]:
+    action = Action(
+        id=ActionId("act_1"), agent="bot", agent_id=AgentId("agt_1"), service="http", operation=method, kind=kind,
+        risk=Risk.MEDIUM, method=method, scheme="https", host=host, port=443, path=path, segments=tuple(path.split("/")[1:]),
+    )  # fmt: skip
+    return question(action, now=datetime(2026, 1, 1, tzinfo=UTC), source_ip="127.0.0.1", counts={})
+
+
+@pytest.fixture(scope="module")
+def demo_url(opa_binary: Path) -> Iterator[str]:
+    with serving(opa_binary, bundle_of(demo_document())) as url:
+        yield url
+
+
+@pytest.mark.parametrize("host", ["example.com", "httpbin.org", "api.github.com"])
+async def test_the_demo_policy_allows_reads_and_holds_every_other_method(demo_url: str, host: str) -> None:
+    engine = OpaEngine(demo_url)
+    assert isinstance(await engine.decide(asked("GET", host)), Allow)
+    assert isinstance(await engine.decide(asked("HEAD", host)), Allow)
+    for method, kind in (("POST", Kind.WRITE), ("DELETE", Kind.DELETE), ("OPTIONS", Kind.READ), ("FOO", Kind.UNKNOWN)):
+        verdict = await engine.decide(asked(method, host, kind))
+        assert isinstance(verdict, Hold)
+        assert verdict.terms == Terms()
+        assert verdict.revision.startswith("sha256:")
+    await engine.close()
+
+
+async def test_the_demo_policy_denies_every_other_host(demo_url: str) -> None:
+    engine = OpaEngine(demo_url)
+    verdict = await engine.decide(asked("GET", "example.org"))
+    assert isinstance(verdict, Deny)
+    assert (verdict.reason, verdict.rules) == ("no rule allows this", ())
+    await engine.close()
+
+
+async def test_questions_asked_together_get_their_own_answers(demo_url: str) -> None:
+    engine = OpaEngine(demo_url)
+    questions = [asked("GET", "example.com" if i % 3 else "example.org") for i in range(500)]
+    verdicts = await asyncio.gather(*[engine.decide(one) for one in questions])
+    assert [isinstance(verdict, Allow) for verdict in verdicts] == [bool(i % 3) for i in range(500)]
+    await engine.close()
+
+
+async def test_a_question_that_is_not_whole_denies_itself_alone(demo_url: str) -> None:
+    engine = OpaEngine(demo_url)
+    odd, whole = await asyncio.gather(engine.decide({"action": {}}), engine.decide(asked("GET", "example.com")))
+    assert isinstance(odd, Deny)
+    assert isinstance(whole, Allow)
+    await engine.close()
+
+
+async def test_an_engine_that_is_not_there_is_unavailable() -> None:
+    engine = OpaEngine("unix:///nonexistent/opa.sock")
+    with pytest.raises(EngineUnavailable):
+        await engine.decide(asked("GET", "example.com"))
+    assert not await engine.ready()
+    await engine.close()
+
+
+async def test_an_engine_without_a_policy_is_neither_ready_nor_answers(opa_binary: Path, tmp_path: Path) -> None:
+    socket = f"/tmp/opa-empty-{tmp_path.name[-8:]}-{id(tmp_path)}.sock"  # noqa: S108
+    process = await asyncio.create_subprocess_exec(
+        str(opa_binary), "run", "--server", "--addr", f"unix://{socket}", "--log-level=error", stderr=asyncio.subprocess.DEVNULL
+    )
+    engine = OpaEngine(f"unix://{socket}")
+    try:
+        while True:
+            with pytest.raises(EngineUnavailable) as refused:
+                await engine.decide(asked("GET", "example.com"))
+            if "reached" not in refused.value.detail:
+                break
+            await asyncio.sleep(0.05)
+        assert "is a policy loaded?" in refused.value.detail
+        assert not await engine.ready()
+    finally:
+        process.kill()
+        await process.wait()
+        await engine.close()
+        Path(socket).unlink(missing_ok=True)
