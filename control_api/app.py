@@ -161,6 +161,7 @@ async def _gates(request: web.Request, handler: Handler) -> web.StreamResponse:
 async def _cors(request: web.Request, response: web.StreamResponse) -> None:
     """On every answer, errors and streams too: the page must be able to read why it was refused."""
     response.headers.update(request.get(CORS, {}))
+    response.headers["Server"] = "aaf"
 
 
 def hostname(header: str) -> str | None:

@@ -49,7 +49,9 @@ def decode(raw: bytes) -> Any:
             elif isinstance(item, list):
                 deeper.extend(item)
         level = deeper
-    raise BadBody(f"the JSON is nested deeper than {DEPTH}")
+    if level:
+        raise BadBody(f"the JSON is nested deeper than {DEPTH}")
+    return value
 
 
 def parse[M: BaseModel](model: type[M], value: Any, where: str = "body") -> M:

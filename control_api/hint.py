@@ -23,6 +23,10 @@ class Hint:
     def ticket(self, topic: str = "") -> asyncio.Event:
         return self._events[topic]
 
+    @property
+    def topics(self) -> int:
+        return len(self._events)
+
     @staticmethod
     async def wait(ticket: asyncio.Event, seconds: float) -> None:
         """Until the ring, or for `seconds`."""

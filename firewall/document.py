@@ -29,6 +29,13 @@ def _seconds(value: object) -> object:
     return value
 
 
+def _number(value: object) -> object:
+    """`true` equals 1 in Python."""
+    if type(value) is not int:
+        raise ValueError("must be 1")
+    return value
+
+
 def _line_of_text(text: str) -> str:
     if not text.strip() or not text.isprintable():
         raise ValueError("write one line of text")
@@ -115,7 +122,7 @@ class DestinationRules(_Part):
 class Document(_Part):
     """A policy."""
 
-    version: Literal[1]
+    version: Annotated[Literal[1], BeforeValidator(_number)]
     default: Effect = "deny"
     rules: Annotated[tuple[Rule, ...], Field(max_length=20_000)] = ()
     destinations: DestinationRules = Field(default_factory=lambda: DestinationRules.model_validate({}))

@@ -4,7 +4,7 @@ Whatever is not understood is an error, never ignored: an ignored key widens an 
 the data that Rego reads; `docs/policy.md` is the guide.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -58,9 +58,13 @@ def load(text: str) -> Document:
         document = Document.model_validate(_tuples(parsed.value))
     except ValidationError as error:
         # A list whose items are wrong is called too short as well: only an empty one is.
-        details = [d for d in error.errors(include_url=False) if d["type"] != "too_short" or not d["input"]]
+        details = [
+            d
+            for d in error.errors(include_url=False)
+            if d["input"] is not None and (d["type"] != "too_short" or not d["input"])
+        ]
         problems = [_problem(detail, parsed) for detail in details]
-    problems += _twice(parsed)
+    problems += [*_nothing(parsed.value, (), parsed), *_twice(parsed)]
     if document is None or problems:
         problems.sort(key=lambda problem: problem.line)
         raise BadPolicy(tuple(problems[:MAX_PROBLEMS]))
@@ -104,6 +108,21 @@ def _spell(path: yaml_text.Path) -> str:
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
     return text
+
+
+def _nothing(value: Any, path: yaml_text.Path, parsed: yaml_text.Parsed) -> Iterator[Problem]:
+    """Keys with no value. `hosts:` and nothing below it would read as left out, and match every host."""
+    if value is None:
+        yield Problem(
+            line=parsed.line(path), path=_spell(path), message="nothing stands here: give a value, or leave the key out"
+        )
+    items: Iterable[tuple[str | int, Any]] = ()
+    if isinstance(value, dict):
+        items = value.items()
+    elif isinstance(value, list):
+        items = enumerate(value)
+    for key, item in items:
+        yield from _nothing(item, (*path, key), parsed)
 
 
 def _twice(parsed: yaml_text.Parsed) -> list[Problem]:

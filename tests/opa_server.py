@@ -1,4 +1,4 @@
-"""A real OPA on a Unix socket, as it runs in production (authorization, a bundle), and a made-up one that answers what a test says."""
+"""A real OPA on a Unix socket, as it runs in production (authorization, a bundle), and one that answers what a test says."""
 
 import asyncio
 import subprocess
@@ -22,7 +22,7 @@ def bundle_of(text: str) -> bytes:
 @contextmanager
 def serving(opa: Path, archive: bytes) -> Iterator[str]:
     """The URL of an OPA that has loaded `archive`. A short path, because socket names are bounded."""
-    with tempfile.TemporaryDirectory(prefix="opa", dir="/tmp") as folder:  # noqa: S108
+    with tempfile.TemporaryDirectory(prefix="opa", dir="/tmp") as folder:
         place = Path(folder)
         (place / "b.tar.gz").write_bytes(archive)
         socket = place / "s"
@@ -30,7 +30,7 @@ def serving(opa: Path, archive: bytes) -> Iterator[str]:
             str(opa), "run", "--server", "--addr", f"unix://{socket}", "--authorization=basic", "--log-level=error",
             "--set", f"bundles.firewall.resource=file://{place / 'b.tar.gz'}", str(AUTHZ),
         ]  # fmt: skip
-        with (place / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:  # noqa: S603
+        with (place / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
             try:
                 asyncio.run(_until_ready(f"unix://{socket}", process, place / "log"))
                 yield f"unix://{socket}"
@@ -45,7 +45,7 @@ async def _until_ready(url: str, process: "subprocess.Popen[bytes]", log: Path) 
     end = time.monotonic() + 60
     while not await engine.ready():
         if process.poll() is not None or time.monotonic() > end:
-            raise RuntimeError(f"OPA does not serve: {log.read_text()}")
+            raise RuntimeError(f"OPA does not serve; see {log}")
         await asyncio.sleep(0.05)
 
 
@@ -68,7 +68,7 @@ async def made_up(answer: Answer) -> AsyncIterator[str]:
         finally:
             writer.close()
 
-    with tempfile.TemporaryDirectory(prefix="opa", dir="/tmp") as folder:  # noqa: S108
+    with tempfile.TemporaryDirectory(prefix="opa", dir="/tmp") as folder:
         server = await asyncio.start_unix_server(serve, f"{folder}/s")
         try:
             yield f"unix://{folder}/s"

@@ -37,7 +37,7 @@ async def listed(call: Call) -> Answer:
             break
         wanted = query.limit - len(found)
         rows = await reads.entries(which, above=above, below=below, limit=wanted)
-        found.extend(rows)
+        found.extend(row for row in rows if matches(row, query))
         below = rows[-1].seq if len(rows) == wanted else above
         if len(found) == query.limit:
             break
@@ -76,6 +76,16 @@ async def _verify(call: Call) -> Verified:
         head=HeadShown(origin=head.origin, size=head.size, leaf_hash=head.last_leaf.hex()),
         first_bad=None if bad is None else Bad(seq=bad.seq, reason=bad.reason),
     )
+
+
+def matches(row: EntryRecord, query: EntryQuery) -> bool:
+    """The database looked for the text anywhere in the entry; here it must stand where it means the agent or the action."""
+    if query.agent is None and query.action_id is None:
+        return True
+    entry = _parsed(row.body) or {}
+    if query.action_id not in (None, entry.get("action")):
+        return False
+    return query.agent is None or query.agent in (entry.get("agent"), entry.get("agent_name"))
 
 
 def _feed(verifier: Verifier, rows: Sequence[EntryRecord]) -> Fault | None:

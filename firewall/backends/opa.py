@@ -144,6 +144,8 @@ class OpaEngine:
             verdicts = _verdicts(status, body, len(out))
         except Nonsense as error:
             self._again(out, f"its answer is nonsense: {error}")
+        except Exception as error:  # a defect in the reading must not leave those waiting who asked
+            self._again(out, f"its answer cannot be read: {type(error).__name__}")
         else:
             for asked, found in zip(out, verdicts, strict=True):
                 if isinstance(found, Nonsense):

@@ -37,7 +37,7 @@ def verdict(result: object) -> Verdict:
         raise Nonsense("its effect is unknown")
     reason = _text(result["reason"])
     rules = _texts(result["rules"])
-    if result["risk"] not in RISKS:
+    if not isinstance(result["risk"], str) or result["risk"] not in RISKS:
         raise Nonsense("its risk is unknown")
     terms = _terms(result["approval"])
     obligations = result["obligations"]

@@ -1,6 +1,7 @@
 """The engine's contract, with the real OPA: a verdict for every question, and EngineUnavailable when there is none."""
 
 import asyncio
+import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,6 +33,13 @@ def asked(method: str, host: str, kind: Kind = Kind.READ, path: str = "/") -> di
 def demo_url(opa_binary: Path) -> Iterator[str]:
     with serving(opa_binary, bundle_of(demo_document())) as url:
         yield url
+
+
+@pytest.fixture
+def short_folder() -> Iterator[str]:
+    """Names of Unix sockets are bounded."""
+    with tempfile.TemporaryDirectory(prefix="opa", dir="/tmp") as folder:
+        yield folder
 
 
 @pytest.mark.parametrize("host", ["example.com", "httpbin.org", "api.github.com"])
@@ -79,8 +87,8 @@ async def test_an_engine_that_is_not_there_is_unavailable() -> None:
     await engine.close()
 
 
-async def test_an_engine_without_a_policy_is_neither_ready_nor_answers(opa_binary: Path, tmp_path: Path) -> None:
-    socket = f"/tmp/opa-empty-{tmp_path.name[-8:]}-{id(tmp_path)}.sock"  # noqa: S108
+async def test_an_engine_without_a_policy_is_neither_ready_nor_answers(opa_binary: Path, short_folder: str) -> None:
+    socket = f"{short_folder}/s"
     process = await asyncio.create_subprocess_exec(
         str(opa_binary), "run", "--server", "--addr", f"unix://{socket}", "--log-level=error", stderr=asyncio.subprocess.DEVNULL
     )
@@ -98,4 +106,29 @@ async def test_an_engine_without_a_policy_is_neither_ready_nor_answers(opa_binar
         process.kill()
         await process.wait()
         await engine.close()
-        Path(socket).unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize(
+    "request_line",
+    [
+        "GET /v1/policies",
+        "GET /v1/data/firewall/policy",
+        "POST /v1/data",
+        "POST /v1/data/firewall/decision?explain=full",
+        "PUT /v1/data/firewall/policy",
+        "PUT /v1/policies/mine",
+        "DELETE /v1/policies/mine",
+        "POST /v1/query",
+        "POST /v1/compile",
+        "GET /v1/config",
+        "GET /metrics",
+        "POST /",
+    ],
+)
+async def test_opa_answers_the_decision_paths_alone(demo_url: str, request_line: str) -> None:
+    reader, writer = await asyncio.open_unix_connection(demo_url.removeprefix("unix://"))
+    body = b"{}"
+    writer.write(f"{request_line} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+    status = await reader.readline()
+    writer.close()
+    assert b" 401 " in status or b" 403 " in status

@@ -1,5 +1,6 @@
 """The gates in front of every route, and the one shape of every error."""
 
+import asyncio
 import socket
 from typing import Any
 
@@ -125,8 +126,6 @@ async def test_host_names_are_read_strictly() -> None:
 
 
 async def raw(port: int, text: str) -> bytes:
-    import asyncio
-
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(text.encode())
     answer = await reader.read()

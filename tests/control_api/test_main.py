@@ -11,7 +11,7 @@ import aiohttp
 import orjson
 import pytest
 
-from tests.control_api.conftest import POLICY
+from tests.control_api.harness import POLICY
 
 ROOT = Path(__file__).parents[2]
 KEY = "A" * 43 + "="

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from tests.control_api.harness import opa_child, running, settings_for, until
+
 pytestmark = pytest.mark.asyncio
 
 
@@ -35,19 +37,6 @@ async def test_a_held_action_waits_for_the_approver_and_is_started_once(governed
     assert sorted(each.status for each in replies) == [200, 409, 409, 409]
     assert len(await governed.entries("grant.spent")) == 1
     assert len(await governed.entries("action.decided")) == 1
-
-
-async def test_a_pending_action_can_be_started_once_it_is_approved(governed: Any) -> None:
-    reply = await governed.submit("write")
-    assert (reply.status, reply.body["decision"]) == (201, "pending")
-    path = f"/v1/actions/{reply.body['id']}"
-    too_early = await governed.call("POST", path + "/start", {}, who="agent")
-    assert (too_early.status, too_early.body["state"]) == (409, "pending")
-    await governed.call("POST", f"/v1/approvals/{reply.body['approval_id']}/approve", {})
-    assert (await governed.call("GET", path, who="agent")).body["decision"] == "allow"
-    started = await governed.call("POST", path + "/start", {}, who="agent")
-    assert (started.status, started.body["started"], started.body["effect"]) == (200, True, "allow")
-    assert (await governed.call("POST", path + "/start", {}, who="agent")).status == 409
 
 
 async def test_the_same_action_again_attaches_to_the_same_approval(governed: Any) -> None:
@@ -103,8 +92,6 @@ async def test_without_an_engine_it_is_503_and_says_which_setting(api: Any) -> N
 
 
 async def test_an_engine_that_is_away_is_503_and_recorded(database: Any, tmp_path: Any) -> None:
-    from tests.control_api.conftest import running, settings_for
-
     settings = settings_for(database, tmp_path, OPA_URL=f"unix://{tmp_path}/nobody.sock")
     async with running(settings, database) as api:
         reply = await api.submit("read")
@@ -129,8 +116,6 @@ async def test_params_that_are_too_large_are_refused(governed: Any) -> None:
 
 
 async def test_an_agent_may_not_have_more_open_questions_than_its_limit(database: Any, tmp_path: Any, opa_binary: Any) -> None:
-    from tests.control_api.conftest import opa_child, running, settings_for, until
-
     socket = tmp_path / "opa.sock"
     settings = settings_for(database, tmp_path, OPA_URL=f"unix://{socket}", AAF_HOLDS_PER_AGENT="2")
     async with running(settings, database) as api, opa_child(opa_binary, socket, api.url, api.bundle_token, tmp_path):
@@ -141,8 +126,6 @@ async def test_an_agent_may_not_have_more_open_questions_than_its_limit(database
 
 
 async def _pending(api: Any) -> Any:
-    from tests.control_api.conftest import until
-
     async def found() -> Any:
         return (await api.call("GET", "/v1/approvals?status=pending")).body["data"]
 

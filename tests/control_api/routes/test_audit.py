@@ -45,6 +45,7 @@ async def test_entries_are_found_by_event_agent_and_position(api: Any) -> None:
         found = (await api.call("GET", f"/v1/audit/events?{query}")).body
         assert [entry["entry"]["agent_name"] for entry in found["data"]] == ["second"]
         assert found["next_cursor"] is None
+    assert (await api.call("GET", "/v1/audit/events?agent=admin-person")).body["data"] == [], "who did it is not whom it is about"
     from_seq = found["data"][0]["seq"]
     later = (await api.call("GET", f"/v1/audit/events?from_seq={from_seq}")).body["data"]
     assert [entry["seq"] for entry in later] == [from_seq]

@@ -7,7 +7,6 @@ import aiohttp
 import orjson
 import pytest
 
-from control_api import tail as tails
 from control_api.routes.events import frame, last_event_id
 from firewall.audit.events import expired
 from firewall.ids import ApprovalId
@@ -70,21 +69,6 @@ async def test_a_revoked_key_ends_the_stream(api: Any) -> None:
         async with asyncio.timeout(20):
             while await response.content.readline():
                 pass
-
-
-async def test_a_subscriber_that_falls_behind_is_dropped_and_counted(api: Any, monkeypatch: Any, wait_until: Any) -> None:
-    monkeypatch.setattr(tails, "QUEUE", 2)
-    async with api.context.tail.subscribe() as slow:
-        await say(api, 4)
-        await wait_until(lambda: slow.dropped)
-        assert slow.entries.qsize() == 2
-    assert b"aaf_api_event_subscribers_dropped_total 1.0" in api.context.metrics.text()
-
-
-async def test_nobody_polls_once_nobody_listens(api: Any, wait_until: Any) -> None:
-    async with api.context.tail.subscribe():
-        assert api.context.tail.following
-    await wait_until(lambda: not api.context.tail.following)
 
 
 async def test_entries_about_other_things_are_not_told() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.control_api.conftest import running, settings_for
+from tests.control_api.harness import running, settings_for
 from tests.control_api.relay import Relay
 
 pytestmark = pytest.mark.asyncio

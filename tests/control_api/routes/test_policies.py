@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.control_api.conftest import POLICY
+from tests.control_api.harness import POLICY
 
 pytestmark = pytest.mark.asyncio
 
@@ -37,6 +37,6 @@ async def test_nonsense_is_a_problem_not_a_failure(api: Any, document: str) -> N
 
 async def test_the_schemas_are_published(api: Any) -> None:
     for name in ("policy", "policy-input"):
-        reply = await api.call("GET", f"/v1/schemas/{name}.json", who="agent")
+        reply = await api.call("GET", f"/v1/schemas/{name}.json", who="viewer")
         assert reply.status == 200
         assert reply.body["$schema"].endswith("2020-12/schema")

@@ -17,9 +17,11 @@ def test_connect_to_reads_as_curl_does() -> None:
     )
 
 
-@pytest.mark.parametrize("text", ["x", "a:b", "a:1:b", "a:1:b:c", "a:0:b:1", "a:1:b:70000", "[::1:1:b:2", "a:1:[x]:2", "a:1:b:٣", ",", "a b:1:c:2"])
+@pytest.mark.parametrize(
+    "text", ["x", "a:b", "a:1:b", "a:1:b:c", "a:0:b:1", "a:1:b:70000", "[::1:1:b:2", "a:1:[x]:2", "a:1:b:٣", ",", "a b:1:c:2"]
+)
 def test_connect_to_that_cannot_be_read_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="write|port|host|IPv6"):
+    with pytest.raises(ValueError, match=r"write|port|host|IPv6"):
         parse_connect_to(text)
 
 

@@ -1,0 +1,46 @@
+"""What counts as JSON here."""
+
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from control_api.body import DEPTH, decode, parse
+from control_api.faults import BadBody, Invalid
+from control_api.models import NewKey
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(st.characters(exclude_characters="\x00", codec="utf-8")),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(st.characters(min_codepoint=32, codec="utf-8")), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(JSON)
+def test_json_reads_as_it_was_written(value: Any) -> None:
+    assert decode(orjson.dumps(value)) == value
+
+
+@pytest.mark.parametrize("opening, closing", [(b"[", b"]"), (b'{"a":', b"}")])
+def test_depth_is_bounded(opening: bytes, closing: bytes) -> None:
+    assert decode(opening * DEPTH + b"1" + closing * DEPTH) is not None
+    for depth in (DEPTH + 1, 1000, 100_000):
+        with pytest.raises(BadBody):
+            decode(opening * depth + b"1" + closing * depth)
+
+
+@given(st.binary(max_size=200))
+def test_bytes_that_are_no_json_are_refused_and_never_fail(raw: bytes) -> None:
+    try:
+        decode(raw)
+    except BadBody as error:
+        assert error.detail
+
+
+def test_what_is_wrong_is_listed_without_the_value() -> None:
+    with pytest.raises(Invalid) as caught:
+        parse(NewKey, {"role": "hunter2", "name": 7})
+    assert {problem["path"] for problem in caught.value.members["errors"]} == {"/role", "/name"}
+    assert "hunter2" not in str(caught.value.members)
