@@ -9,6 +9,6 @@ if __name__ == "__main__":
     try:
         settings = load()
     except BadSettings as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         sys.exit(2)
     sys.exit(main(settings))

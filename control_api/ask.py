@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 import orjson
-from firewall.digest import digest_api
 
 from control_api.faults import Conflict, Invalid, Unavailable
 from control_api.models import Submission
@@ -11,6 +10,7 @@ from control_api.route import Call
 from firewall.action import Action, Kind, Risk, Source
 from firewall.audit.entry import canonical
 from firewall.classify import submitted
+from firewall.digest import digest_api
 from firewall.ids import ActionId
 from firewall.ports import Agent
 from firewall.question import question

@@ -56,7 +56,8 @@ def instant(cursor: str | None) -> datetime | None:
 
 def _decode(cursor: str) -> str:
     try:
-        return base64.b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode("ascii")
+        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
+        return base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")
     except (binascii.Error, ValueError):
         raise _invalid() from None
 

@@ -1,6 +1,7 @@
 """Every way in which the API itself refuses a request, and the one shape in which it says so (RFC 9457).
 
-The docstring's first line is the title that people read. What the domain refuses is a `firewall.errors.Refused`, in that shape too.
+The docstring's first line is the title that people read. What the domain refuses is a
+`firewall.errors.Refused`, in that shape too.
 """
 
 from collections.abc import Mapping
@@ -141,5 +142,3 @@ def problem(error: Exception) -> Problem:
     if error.status in {429, 503}:
         headers.setdefault("Retry-After", "1")
     return Problem(status=error.status, body=body, headers=headers)
-
-

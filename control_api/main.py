@@ -12,8 +12,6 @@ from importlib.metadata import version
 import asyncpg
 import structlog
 from aiohttp import web
-from firewall.backends.lifeline import announce, watch
-from firewall.digest import DIGEST_KEY
 
 from control_api.app import build
 from control_api.callers import Door
@@ -22,10 +20,12 @@ from control_api.metrics import Metrics
 from control_api.tail import Tail
 from firewall import policy
 from firewall.audit.events import policy_activated
+from firewall.backends.lifeline import announce, watch
 from firewall.backends.logs import configure_logs
 from firewall.backends.opa import OpaEngine
 from firewall.backends.postgres.reads import PostgresReads
 from firewall.backends.postgres.store import Store, UnsafeRole
+from firewall.digest import DIGEST_KEY
 from firewall.errors import LedgerUnavailable
 from firewall.ports import ActivatePolicy, Item, Lost
 from firewall.seal import Sealer
@@ -46,13 +46,13 @@ def main(settings: Settings, *, lifeline: int | None = None, ready: int | None =
     configure_logs()
     for name, value in (("DATABASE_URL", settings.database_url), ("ENCRYPTION_MASTER_KEY", settings.master_key)):
         if value is None:
-            print(f"{name} is required", file=sys.stderr)
+            sys.stderr.write(f"{name} is required\n")
             return 2
     try:
         with asyncio.Runner(loop_factory=_loop) as runner:
             runner.run(_serve(settings, lifeline, ready))
     except CannotStart as error:
-        print(f"the control API cannot start: {error}", file=sys.stderr)
+        sys.stderr.write(f"the control API cannot start: {error}\n")
         return 1
     return 0
 

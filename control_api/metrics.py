@@ -9,9 +9,7 @@ MEDIA_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.requests = Counter(
-            "aaf_api_requests", "Requests answered.", ["method", "route", "status"], registry=self.registry
-        )
+        self.requests = Counter("aaf_api_requests", "Requests answered.", ["method", "route", "status"], registry=self.registry)
         self.seconds = Histogram("aaf_api_request_seconds", "How long answers took.", ["route"], registry=self.registry)
         self.subscribers = Gauge("aaf_api_event_subscribers", "Open event streams.", registry=self.registry)
         self.dropped = Counter(

@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass, field
 from itertools import product
 from typing import Any
 
-from firewall.globs import host_regex, host_suffix, is_glob, path_prefix, path_regex, text_regex
+from firewall.globs import host_regex, host_suffix, is_glob, method_regex, path_prefix, path_regex, text_regex
 from firewall.verdict import Terms
 
 ANY = "*"
@@ -109,7 +109,7 @@ def _rule(rule: RuleData) -> dict[str, Any]:
     if rule.hosts is not None and any(is_glob(host) for host in rule.hosts):
         tests.append({"field": "host", "pattern": host_regex(rule.hosts)})
     if rule.methods is not None and ANY in _method_keys(rule):
-        tests.append({"field": "method", "pattern": text_regex(rule.methods)})
+        tests.append({"field": "method", "pattern": method_regex(rule.methods)})
     if rule.paths is not None:
         tests.append({"field": "canonical_path", "pattern": path_regex(rule.paths)})
     for name, globs in (

@@ -105,6 +105,11 @@ def text_regex(globs: Iterable[str]) -> str:
     return _regex(globs, ".*", ".*")
 
 
+def method_regex(globs: Iterable[str]) -> str:
+    """In any case: an upstream may take `delete` for DELETE."""
+    return "(?i)" + _regex(globs, ".*", ".*")
+
+
 def host_regex(globs: Iterable[str]) -> str:
     # An IPv6 address has no labels, so * is no part of one.
     return _regex(globs, "[^.:]*", ".*")

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import orjson
-from firewall.audit.chain import Fault, Row, Verifier
 
 from control_api import cursor
 from control_api.faults import Busy
 from control_api.models import Bad, Entries, EntryQuery, EntryShown, HeadShown, Verified
 from control_api.route import Answer, Call
+from firewall.audit.chain import Fault, Row, Verifier
 from firewall.reads import EntryFilter, EntryRecord
 
 WINDOW = 50_000
@@ -42,9 +42,7 @@ async def listed(call: Call) -> Answer:
         if len(found) == query.limit:
             break
     more = below > query.from_seq
-    return Answer(
-        content=Entries(data=[_shown(row) for row in found], next_cursor=cursor.encode(str(below)) if more else None)
-    )
+    return Answer(content=Entries(data=[_shown(row) for row in found], next_cursor=cursor.encode(str(below)) if more else None))
 
 
 async def verify(call: Call) -> Answer:

@@ -104,8 +104,8 @@ class Api:
         return [entry["entry"] for entry in reply.body["data"]]
 
     async def sql(self, text: str, *arguments: Any) -> Any:
-        """As the administrator of the database: what the application's role may never do."""
-        connection = await asyncpg.connect(self.database.admin_dsn)
+        """As the superuser: what the application's role may never do."""
+        connection = await asyncpg.connect(self.database.super_dsn)
         try:
             return await connection.fetch(text, *arguments)
         finally:
@@ -147,14 +147,24 @@ async def opa_child(binary: Path, socket: Path, url: str, token: str, tmp_path: 
         "bundles: {firewall: {service: api, resource: v1/bundles/firewall.tar.gz, persist: false,"
         " polling: {long_polling_timeout_seconds: 30, min_delay_seconds: 1, max_delay_seconds: 1}}}\n"
     )
-    command = [str(binary), "run", "--server", "--addr", f"unix://{socket}", "--config-file", str(config), "--log-level", "error"]
+    command = [
+        str(binary),
+        "run",
+        "--server",
+        "--addr",
+        f"unix://{socket}",
+        "--config-file",
+        str(config),
+        "--log-level",
+        "error",
+    ]
     with (tmp_path / "opa.log").open("wb") as log:
-        child = subprocess.Popen(command, stdout=log, stderr=log)  # noqa: S603, ASYNC220
+        child = subprocess.Popen(command, stdout=log, stderr=log)
     try:
         yield
     finally:
         child.terminate()
-        child.wait(10)  # noqa: ASYNC222
+        child.wait(10)
 
 
 async def until(fact: Any, seconds: float = 20) -> Any:

@@ -1,5 +1,6 @@
 """What counts as JSON here."""
 
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -11,9 +12,10 @@ from control_api.body import DEPTH, decode, parse
 from control_api.faults import BadBody, Invalid
 from control_api.models import NewKey
 
+TEXT = st.text(st.characters(exclude_characters="\x00", codec="utf-8"), max_size=20)
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(st.characters(exclude_characters="\x00", codec="utf-8")),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(st.characters(min_codepoint=32, codec="utf-8")), inner, max_size=4),
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | TEXT,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
     max_leaves=20,
 )
 
@@ -23,7 +25,7 @@ def test_json_reads_as_it_was_written(value: Any) -> None:
     assert decode(orjson.dumps(value)) == value
 
 
-@pytest.mark.parametrize("opening, closing", [(b"[", b"]"), (b'{"a":', b"}")])
+@pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}")])
 def test_depth_is_bounded(opening: bytes, closing: bytes) -> None:
     assert decode(opening * DEPTH + b"1" + closing * DEPTH) is not None
     for depth in (DEPTH + 1, 1000, 100_000):
@@ -33,10 +35,9 @@ def test_depth_is_bounded(opening: bytes, closing: bytes) -> None:
 
 @given(st.binary(max_size=200))
 def test_bytes_that_are_no_json_are_refused_and_never_fail(raw: bytes) -> None:
-    try:
-        decode(raw)
-    except BadBody as error:
-        assert error.detail
+    with suppress(BadBody):
+        value = decode(raw)
+        assert value == orjson.loads(raw)
 
 
 def test_what_is_wrong_is_listed_without_the_value() -> None:

@@ -1,4 +1,4 @@
-"""Every route × every role: an unlisted pair is a 403, nobody at all a 401."""
+"""Every route with every role: an unlisted pair is a 403, nobody at all a 401."""
 
 from typing import Any
 
@@ -39,7 +39,8 @@ async def test_every_route_refuses_every_role_it_does_not_list(api: Any) -> None
 
 
 async def test_a_wrong_key_is_401_and_says_which_scheme_is_wanted(api: Any) -> None:
-    for headers in ({"Authorization": "Bearer nope"}, {"Authorization": "Basic eA=="}, {"X-Agent-Id": "build-bot", "X-Agent-Key": "x"}):
+    agent = {"X-Agent-Id": "build-bot", "X-Agent-Key": "x"}
+    for headers in ({"Authorization": "Bearer nope"}, {"Authorization": "Basic eA=="}, agent):
         reply = await api.call("GET", "/v1/actions", who="nobody", headers=headers)
         assert reply.status == 401
         assert reply.headers["WWW-Authenticate"].startswith("Bearer")
@@ -69,6 +70,7 @@ async def test_both_kinds_of_credential_at_once_are_refused(api: Any) -> None:
 
 async def test_the_key_itself_is_nowhere_in_the_database(api: Any) -> None:
     created = await api.call("POST", "/v1/keys", {"role": "viewer", "name": "Vera"})
-    rows = await api.sql("select k::text as text from aaf.api_keys k union all select convert_from(body, 'UTF8') from aaf.audit_log")
+    keys = "select k::text as text from aaf.api_keys k"
+    rows = await api.sql(f"{keys} union all select convert_from(body, 'UTF8') from aaf.audit_log")
     assert rows
     assert all(created.body["key"] not in row["text"] for row in rows)

@@ -15,7 +15,12 @@ from tests.control_api.harness import POLICY
 
 ROOT = Path(__file__).parents[2]
 KEY = "A" * 43 + "="
-RUN = "import sys; from control_api.main import main; from firewall.settings import load; sys.exit(main(load(), lifeline={}, ready={}))"
+RUN = """
+import sys
+from control_api.main import main
+from firewall.settings import load
+sys.exit(main(load(), lifeline={}, ready={}))
+"""
 
 pytestmark = pytest.mark.asyncio
 

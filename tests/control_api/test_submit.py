@@ -119,7 +119,7 @@ async def test_an_agent_may_not_have_more_open_questions_than_its_limit(database
     socket = tmp_path / "opa.sock"
     settings = settings_for(database, tmp_path, OPA_URL=f"unix://{socket}", AAF_HOLDS_PER_AGENT="2")
     async with running(settings, database) as api, opa_child(opa_binary, socket, api.url, api.bundle_token, tmp_path):
-        await until(lambda: api.context.opa.ready())
+        await until(lambda: api.context.opa is not None and api.context.opa.ready())
         replies = [await api.submit("write", params={"n": n}) for n in range(3)]
         assert [reply.status for reply in replies] == [201, 201, 429]
         assert "Retry-After" in replies[2].headers

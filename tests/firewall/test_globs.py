@@ -7,6 +7,7 @@ from firewall.globs import (
     host_regex,
     host_suffix,
     method_glob,
+    method_regex,
     path_glob,
     path_prefix,
     path_regex,
@@ -75,6 +76,11 @@ def test_stars_stop_where_they_should() -> None:
     assert not re.match(host_regex(["*"]), "2001:db8::1")
     assert not re.match(path_regex(["/a/*"]), "/a/b/c")
     assert re.match(path_regex(["/a/**"]), "/a/b\nc/d")
+
+
+def test_a_method_is_matched_in_any_case() -> None:
+    assert re.match(method_regex(["P*"]), "put")
+    assert not re.match(method_regex(["P*"]), "get")
 
 
 def test_the_literal_ends_by_which_rules_are_found() -> None:

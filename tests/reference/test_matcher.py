@@ -90,7 +90,7 @@ QUESTIONS = st.lists(
 
 
 @given(document=DOCUMENTS, questions=QUESTIONS)
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 def test_opa_agrees_with_the_reference(
     document: Document, questions: list[dict[str, Any]], opa_binary: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

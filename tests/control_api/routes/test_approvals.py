@@ -57,7 +57,7 @@ async def test_an_approval_that_nobody_asked_for_is_404(api: Any) -> None:
 async def test_lists_are_newest_first_and_go_on_at_the_cursor(governed: Any) -> None:
     paths = [await _held(governed, "write", n=n) for n in range(5)]
     seen: list[str] = []
-    cursor = ""
+    cursor: str | None = ""
     while cursor is not None:
         page = (await governed.call("GET", f"/v1/approvals?status=pending&limit=2{cursor}")).body
         seen += [f"/v1/approvals/{each['id']}" for each in page["data"]]

@@ -45,7 +45,8 @@ async def test_entries_are_found_by_event_agent_and_position(api: Any) -> None:
         found = (await api.call("GET", f"/v1/audit/events?{query}")).body
         assert [entry["entry"]["agent_name"] for entry in found["data"]] == ["second"]
         assert found["next_cursor"] is None
-    assert (await api.call("GET", "/v1/audit/events?agent=admin-person")).body["data"] == [], "who did it is not whom it is about"
+    by = await api.call("GET", "/v1/audit/events?agent=admin-person")
+    assert by.body["data"] == [], "who did it is not whom it is about"
     from_seq = found["data"][0]["seq"]
     later = (await api.call("GET", f"/v1/audit/events?from_seq={from_seq}")).body["data"]
     assert [entry["seq"] for entry in later] == [from_seq]
@@ -56,7 +57,7 @@ async def test_entries_are_found_by_event_agent_and_position(api: Any) -> None:
 async def test_the_cursor_leads_to_every_entry_once(api: Any) -> None:
     size = (await api.context.reads.head()).size
     seen: list[int] = []
-    cursor = ""
+    cursor: str | None = ""
     while cursor is not None:
         page = (await api.call("GET", f"/v1/audit/events?limit=2{cursor}")).body
         seen += [entry["seq"] for entry in page["data"]]

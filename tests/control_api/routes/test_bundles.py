@@ -54,7 +54,8 @@ async def test_a_long_poll_ends_when_its_time_is_over(api: Any) -> None:
 
 @pytest.mark.asyncio
 async def test_a_revision_that_other_rego_made_is_not_served(api: Any) -> None:
-    await api.sql("insert into aaf.policies (revision, document, data, author) values ('sha256:other', 'version: 1', '{}', 'x')")
+    columns = "(revision, document, data, author)"
+    await api.sql(f"insert into aaf.policies {columns} values ('sha256:other', 'version: 1', '{{}}', 'x')")
     await api.sql("update aaf.active_policy set revision = 'sha256:other'")
     reply = await api.call("GET", PATH, who="bundle")
     assert (reply.status, reply.body["type"]) == (503, "urn:aaf:problem:unavailable")
@@ -74,7 +75,14 @@ async def test_the_real_opa_takes_up_a_new_revision(governed: Any, wait_until: A
 
 @pytest.mark.parametrize(
     ("prefer", "seconds"),
-    [("modes=snapshot,delta;wait=30", 30), ("wait=5", 5), ("modes=snapshot,delta", 0), ("wait=x", 0), ("wait=999999", 300), ("", 0)],
+    [
+        ("modes=snapshot,delta;wait=30", 30),
+        ("wait=5", 5),
+        ("modes=snapshot,delta", 0),
+        ("wait=x", 0),
+        ("wait=999999", 300),
+        ("", 0),
+    ],
 )
 def test_the_prefer_header_says_how_long_to_wait(prefer: str, seconds: int) -> None:
     assert wait_seconds(prefer) == seconds

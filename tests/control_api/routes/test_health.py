@@ -29,7 +29,8 @@ async def test_without_the_database_it_is_alive_not_ready_and_recovers_by_itself
         assert (await api.call("GET", "/health/live", who="nobody")).status == 200
         ready = await api.call("GET", "/health/ready", who="nobody")
         assert (ready.status, ready.body["dependencies"]["postgres"]["ok"]) == (503, False)
-        for method, path, body in (("GET", "/v1/agents", None), ("POST", "/v1/agents", {"name": "x"}), ("GET", "/v1/ca.pem", None)):
+        calls: Any = (("GET", "/v1/agents", None), ("POST", "/v1/agents", {"name": "x"}), ("GET", "/v1/ca.pem", None))
+        for method, path, body in calls:
             reply = await api.call(method, path, body)
             assert (reply.status, reply.body["type"]) == (503, "urn:aaf:problem:ledger-unavailable")
             assert reply.headers["Content-Type"] == "application/problem+json"
