@@ -30,7 +30,7 @@ from firewall.errors import Refused
 from firewall.settings import Settings
 
 CONTEXT = web.AppKey("context", Context)
-CORS = "cors"
+CORS = web.RequestKey("cors", dict)
 METHODS = frozenset({"GET", "POST", "DELETE", "OPTIONS", "HEAD", "PUT", "PATCH"})
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 WILDCARDS = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 (compared with, not bound)

