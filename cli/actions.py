@@ -1,0 +1,33 @@
+"""`aaf actions`: what agents did, or tried to."""
+
+from typing import Annotated
+
+import typer
+
+from cli.client import client
+from cli.output import Json, emit, facts, table
+
+app = typer.Typer(no_args_is_help=True, help="What agents did, or tried to.")
+
+
+@app.command("list")
+def list_(
+    agent: Annotated[str | None, typer.Option(help="Of this agent alone.")] = None,
+    effect: Annotated[str | None, typer.Option(help="allow, deny, pending or error.")] = None,
+    host: Annotated[str | None, typer.Option(help="To this host alone.")] = None,
+    limit: Annotated[int, typer.Option(help="How many at most.")] = 50,
+    json: Json = False,
+) -> None:
+    """Lists actions, newest first."""
+    found = client().every("/v1/actions", limit=limit, agent=agent, effect=effect, host=host)
+    emit(found) if json else table(
+        ("id", "at", "agent", "action", "host", "decision", "status"),
+        [(a["id"], a["at"], a["agent"], a["name"], a["host"], a["decision"], a["status"]) for a in found],
+    )
+
+
+@app.command()
+def show(action_id: Annotated[str, typer.Argument(metavar="ID")], json: Json = False) -> None:
+    """Shows one action."""
+    found = client().get(f"/v1/actions/{action_id}")
+    emit(found) if json else facts(found)

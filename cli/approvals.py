@@ -1,0 +1,60 @@
+"""`aaf approvals`: what waits for a person, and that person's decision."""
+
+from typing import Annotated, Any
+
+import typer
+
+from cli.client import client
+from cli.output import Json, emit, facts, table
+
+app = typer.Typer(no_args_is_help=True, help="Requests that wait for a person's decision.")
+Id = Annotated[str, typer.Argument(metavar="ID")]
+
+
+@app.command("list")
+def list_(
+    status: Annotated[str | None, typer.Option(help="pending, approved, spent, denied, expired or cancelled.")] = None,
+    limit: Annotated[int, typer.Option(help="How many at most.")] = 50,
+    json: Json = False,
+) -> None:
+    """Lists approvals, newest first."""
+    found = client().every("/v1/approvals", limit=limit, status=status)
+    emit(found) if json else table(
+        ("id", "status", "agent", "action", "host", "risk", "asked"),
+        [(a["id"], a["status"], a["agent"], a["name"], a["host"], a["risk"], a["requested_at"]) for a in found],
+    )
+
+
+@app.command()
+def show(approval_id: Id, json: Json = False) -> None:
+    """Shows what is asked for, as the approver reads it."""
+    found = client().get(f"/v1/approvals/{approval_id}")
+    emit(found) if json else facts(found)
+
+
+@app.command()
+def approve(approval_id: Id, comment: Annotated[str, typer.Option(help="Why; kept beside the audit log.")] = "", json: Json = False) -> None:
+    """Lets the request pass, once, exactly as it was shown."""
+    _decided(client().post(f"/v1/approvals/{approval_id}/approve", {"comment": comment}), json)
+
+
+@app.command()
+def deny(approval_id: Id, reason: Annotated[str, typer.Option(help="Why; the agent reads it.")] = "", json: Json = False) -> None:
+    """Refuses the request."""
+    _decided(client().post(f"/v1/approvals/{approval_id}/deny", {"reason": reason}), json)
+
+
+@app.command()
+def watch(json: Json = False) -> None:
+    """Follows approvals as they are asked for and decided; Ctrl-C ends."""
+    for event, data in client().events("/v1/events"):
+        if event != "approval":
+            continue
+        if json:
+            emit(data)
+        else:
+            print(" ".join(str(data[field]) for field in ("time", "event", "approval", "agent_name", "name", "host") if data.get(field)))
+
+
+def _decided(approval: Any, json: bool) -> None:
+    emit(approval) if json else print(f"{approval['id']} {approval['status']}")
