@@ -37,7 +37,8 @@ def list_(json: Json = False) -> None:
     if json:
         emit(agents)
     else:
-        table(("id", "name", "status", "created"), [(a["id"], a["name"], a["status"], a["created_at"]) for a in agents])
+        rows = [(a["id"], a["name"], "enabled" if a["enabled"] else "disabled", a["created_at"]) for a in agents]
+        table(("id", "name", "status", "created"), rows)
 
 
 @app.command()

@@ -53,7 +53,8 @@ def watch(json: Json = False) -> None:
         if json:
             emit(data)
         else:
-            print(" ".join(str(data[field]) for field in ("time", "event", "approval", "agent_name", "name", "host") if data.get(field)))
+            shown = ("time", "event", "approval", "agent_name", "name", "host")
+            print(" ".join(str(data[field]) for field in shown if data.get(field)))
 
 
 def _decided(approval: Any, json: bool) -> None:

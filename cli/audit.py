@@ -7,11 +7,10 @@ import asyncpg
 import typer
 
 from cli.client import client
+from cli.database import app_dsn
 from cli.output import Json, emit, fail
 from cli.session import settings
-from cli.database import app_dsn
 from firewall.audit.chain import Fault, Row, Verifier
-from firewall.settings import Settings
 
 BATCH = 2000
 
@@ -45,7 +44,7 @@ def tail(
     api = client()
     entries = list(reversed(api.every("/v1/audit/events", limit=limit)))
     for entry in entries:
-        _print(entry["entry"], entry["seq"], json)
+        _print(entry["entry"] or {}, entry["seq"], json)
     if follow:
         for _, data in api.events("/v1/events"):
             _print(data, data.get("seq"), json)

@@ -37,7 +37,8 @@ def list_(json: Json = False) -> None:
     if json:
         emit(keys)
     else:
-        table(("id", "role", "name", "created", "revoked"), [(k["id"], k["role"], k["name"], k["created_at"], k["revoked_at"]) for k in keys])
+        rows = [(k["id"], k["role"], k["name"], k["created_at"], k["revoked_at"]) for k in keys]
+        table(("id", "role", "name", "created", "revoked"), rows)
 
 
 @app.command()

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from firewall.backends.resolver import Detour, SystemResolver, parse_connect_to
+from firewall.backends.resolver import SystemResolver
+from firewall.connect_to import Detour, parse_connect_to
 from firewall.errors import NotResolved
 
 

@@ -1,0 +1,88 @@
+import base64
+from pathlib import Path
+
+import pytest
+
+from firewall import settings
+from firewall.settings import BadSettings, load
+
+KEY = base64.b64encode(bytes(32)).decode()
+
+
+def test_defaults_are_the_contracts() -> None:
+    of = load({})
+    assert (of.proxy_host, of.proxy_port, of.api_port, of.web_port) == ("127.0.0.1", 8080, 3001, 3000)
+    assert (of.gateway_admin_port, of.worker_admin_port) == (9080, 9081)
+    assert (of.body_inspect_bytes, of.body_hold_bytes, of.holds_per_agent, of.hold_seconds) == (1 << 20, 4 << 20, 1000, 55)
+    assert (of.retain_actions_days, of.retain_audit_days) == (90, 365)
+    assert of.data_dir == Path.home() / ".local/share/aaf"
+
+
+def test_only_the_environment_that_is_given_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AAF_PROXY_PORT", "9999")
+    assert load({}).proxy_port == 8080
+    assert load().proxy_port == 9999
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("AAF_PROXY_PORT", "70000"),
+        ("AAF_PROXY_PORT", "http"),
+        ("AAF_HOLD_SECONDS", "-1"),
+        ("AAF_GATEWAY_WORKERS", "0"),
+        ("OPA_URL", "http://opa.example:8181"),
+        ("OPA_URL", "ftp://127.0.0.1"),
+        ("ENCRYPTION_MASTER_KEY", "short"),
+        ("ENCRYPTION_MASTER_KEY", base64.b64encode(bytes(31)).decode()),
+        ("AAF_CONNECT_TO", "example.com:443"),
+        ("AAF_INSECURE_LISTEN", "perhaps"),
+    ],
+)
+def test_a_bad_value_is_refused_by_name(name: str, value: str) -> None:
+    with pytest.raises(BadSettings, match=name):
+        load({name: value})
+
+
+def test_a_secret_that_is_wrong_is_not_shown() -> None:
+    with pytest.raises(BadSettings) as caught:
+        load({"ENCRYPTION_MASTER_KEY": "a-very-secret-value"})
+    assert "a-very-secret-value" not in str(caught.value)
+
+
+def test_a_misspelt_setting_is_refused() -> None:
+    with pytest.raises(BadSettings, match="AAF_HOLDS_PER_AGNT"):
+        load({"AAF_HOLDS_PER_AGNT": "5"})
+
+
+@pytest.mark.parametrize("name", sorted(settings.LATER))
+def test_what_this_version_cannot_honour_is_refused(name: str) -> None:
+    with pytest.raises(BadSettings, match=f"{name}.*not support"):
+        load({name: "http://proxy.example:3128"})
+
+
+@pytest.mark.parametrize("name", ["AAF_PROXY_HOST", "AAF_API_HOST"])
+def test_listening_beyond_loopback_needs_tls_or_a_yes(name: str) -> None:
+    with pytest.raises(BadSettings, match=name):
+        load({name: "0.0.0.0"})
+    assert load({name: "0.0.0.0", "AAF_INSECURE_LISTEN": "yes"}).insecure_listen
+    with pytest.raises(BadSettings, match=name):
+        load({name: "0.0.0.0", "AAF_INSECURE_LISTEN": "no"})
+
+
+def test_certificate_and_key_go_together() -> None:
+    with pytest.raises(BadSettings, match="AAF_TLS_KEY_FILE"):
+        load({"AAF_TLS_CERT_FILE": "/tmp/cert.pem"})
+
+
+@pytest.mark.parametrize("name", ["ENCRYPTION_MASTER_KEY", "encryption_master_key"])
+def test_a_secret_may_come_from_a_file(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "SECRETS_DIR", tmp_path)
+    (tmp_path / name).write_text(KEY + "\n")
+    found = load({}).master_key
+    assert found is not None
+    assert found.get_secret_value() == KEY
+
+
+def test_every_setting_says_what_it_means() -> None:
+    assert all(field.description for field in settings.names().values())
