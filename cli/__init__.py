@@ -1,1 +1,1 @@
-"""The `aaf` command. Commands that start processes compose them here; the others speak to the control API and to nothing else."""
+"""The `aaf` command. Some commands compose processes; the others speak to the control API and to nothing else."""

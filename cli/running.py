@@ -28,7 +28,7 @@ HIDDEN_NAMES = frozenset({"REDIS_URL"})
 BUNDLE_VARIABLES = (
     "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "GIT_SSL_CAINFO", "PIP_CERT",
     "AWS_CA_BUNDLE", "CARGO_HTTP_CAINFO", "DENO_CERT", "NIX_SSL_CERT_FILE", "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",
-    "npm_config_cafile", "BUNDLE_SSL_CA_CERT", "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE",
+    "npm_config_cafile", "BUNDLE_SSL_CA_CERT", "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE", "HTTPLIB2_CA_CERTS",
 )  # fmt: skip
 PROXY_VARIABLES = ("HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy", "npm_config_proxy", "npm_config_https_proxy")
 
@@ -66,7 +66,7 @@ def env(agent: AgentName = DEMO, json: Json = False) -> None:
     except OSError as error:
         fail(f"{bundle} cannot be written: {error}")
     token = _mint(api, agent, ENV_SECONDS)
-    variables = {name: value for name, value in environment(token["proxy_url"], str(bundle), {}).items()}
+    variables = environment(token["proxy_url"], str(bundle), {})
     _report_no_proxy(os.environ)
     if json:
         emit(variables)

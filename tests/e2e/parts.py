@@ -75,6 +75,10 @@ def free_port() -> int:
             return port
 
 
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""Whatever proxy the environment of the tests names, their own questions go straight to the parts."""
+
+
 class Process:
     """One part: `module`'s `main`, with its output in `folder`. Ends when the test's process does."""
 
@@ -159,14 +163,14 @@ class Gateway(Process):
     def ready(self) -> dict[str, Any] | None:
         """What `/health/ready` says, when it says that all is well."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.admin_port}/health/ready", timeout=10) as answer:
+            with _DIRECT.open(f"http://127.0.0.1:{self.admin_port}/health/ready", timeout=10) as answer:
                 body: dict[str, Any] = json.load(answer)
                 return body
         except (urllib.error.URLError, OSError):
             return None
 
     def metrics(self) -> str:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.admin_port}/metrics", timeout=10) as answer:
+        with _DIRECT.open(f"http://127.0.0.1:{self.admin_port}/metrics", timeout=10) as answer:
             return str(answer.read().decode())
 
 
@@ -187,6 +191,15 @@ class Agent:
         return f"http://{self.name}:{self.token}@127.0.0.1:{port}"
 
 
+class Refusal(Exception):
+    """What the control API answered from 400 on."""
+
+    def __init__(self, status: int, problem: dict[str, Any]) -> None:
+        super().__init__(f"{status}: {problem}")
+        self.status = status
+        self.problem = problem
+
+
 class Api:
     """A small client of the control API with an administrator's key."""
 
@@ -195,12 +208,16 @@ class Api:
         self.key = key
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
-        """The JSON of an answer below 400. Raises urllib.error.HTTPError."""
+        """The JSON of an answer below 400. Raises Refusal."""
         data = None if body is None else json.dumps(body).encode()
         headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
         request = urllib.request.Request(self.url + path, data=data, headers=headers, method=method)
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return json.load(answer)
+        try:
+            with _DIRECT.open(request, timeout=30) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            with error:
+                raise Refusal(error.code, json.load(error)) from None
 
     def approvals(self, status: str = "") -> list[dict[str, Any]]:
         """Newest first."""
@@ -268,7 +285,7 @@ class Parts:
         self.opa.start()
         self.gateway.start()
         until(self.gateway.ready, START_SECONDS)
-        with urllib.request.urlopen(self.api.url + "/v1/ca.pem", timeout=10) as answer:
+        with _DIRECT.open(self.api.url + "/v1/ca.pem", timeout=10) as answer:
             self.ca_file.write_bytes(answer.read())
 
     def close(self) -> None:

@@ -5,6 +5,7 @@ import ssl
 import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from aiohttp import WSMsgType, web
@@ -52,9 +53,13 @@ async def _await(work: Awaitable[Any]) -> Any:
     return await work
 
 
+Site = Callable[[web.Request, Seen], Awaitable[web.StreamResponse]]
+"""Answers for one host."""
+
+
 class Upstream:
     """`/echo…` answers with what it got, `/events` sends events one by one as `step` is called, `/ws` echoes, `/big` sends a
-    megabyte, `/status/N` answers N, anything else answers its path."""
+    megabyte, `/status/N` answers N, anything else answers its path. A host in `sites` is answered by its own function."""
 
     def __init__(self, thread: LoopThread, pair: Pair) -> None:
         self._thread = thread
@@ -62,6 +67,8 @@ class Upstream:
         self._runner: web.AppRunner | None = None
         self._events: asyncio.Queue[str | None] = asyncio.Queue()
         self.log = Log()
+        self.sites: dict[str, Site] = {}
+        self.ca_file = Path()
         self.https_port = 0
         self.http_port = 0
 
@@ -99,8 +106,11 @@ class Upstream:
         self.log.requests.append(seen)
         return seen
 
-    async def _any(self, request: web.Request) -> web.Response:
+    async def _any(self, request: web.Request) -> web.StreamResponse:
         seen = await self._see(request)
+        site = self.sites.get(request.url.host or "")
+        if site is not None:
+            return await site(request, seen)
         if request.path.startswith("/status/"):
             return web.Response(status=int(request.path.removeprefix("/status/")), text="as asked")
         if request.path == "/big":

@@ -61,7 +61,7 @@ class Identity:
     def folder(self, data_dir: Path, name: str) -> Path:
         """A folder of this user's own, 0700: `name` in the data directory, or outside it where it cannot be reached."""
         folder = data_dir / name
-        if not self.reaches(data_dir):
+        if not self.reaches(folder):
             OUTSIDE.mkdir(mode=0o711, parents=True, exist_ok=True)
             base = OUTSIDE / hashlib.sha256(str(data_dir.resolve()).encode()).hexdigest()[:16]
             base.mkdir(mode=0o711, exist_ok=True)
