@@ -22,7 +22,11 @@ class Authenticate(Step):
         if tunnel.target is None:
             if isinstance(request, Condemned):
                 raise request.refusal
-            passage.credential = tunnel.credential = await self._find(given)
+            credential = await self._find(given)
+            if tunnel.credential is not None and tunnel.credential.agent.id != credential.agent.id:
+                # Upstream connections are used again for what comes over this one; they must stay one agent's.
+                raise Unidentified("this connection belongs to another agent")
+            passage.credential = tunnel.credential = credential
         else:
             # Inside a tunnel the CONNECT said who it is; nothing in there may say otherwise.
             passage.credential = tunnel.credential

@@ -29,7 +29,7 @@ class Classify(Step):
         if isinstance(request, Condemned):
             raise request.refusal
         if flow.error is not None:
-            raise Malformed(flow.error.msg)
+            raise Malformed(flow.error.msg.partition(", refusing")[0])  # mitmproxy goes on about its own options
         host, port = target if target is not None else (canonical_host(request.host), request.port)
         _agree(request, host, port, flow.client_conn.sni if target is not None else None)
         passage.prefer_wait = _take_wait(request)

@@ -13,7 +13,7 @@ class Connect(Step):
         flow = passage.flow
         passage.action = unknown_action(passage, None)
         if flow.error is not None:
-            raise Malformed(flow.error.msg)
+            raise Malformed(flow.error.msg.partition(", refusing")[0])
         host, port = parse_authority(flow.request.data.authority.decode("ascii", "replace"), None)
         revisions = self.services.revisions
         active = revisions.active

@@ -1,59 +1,57 @@
 """Health and metrics of the worker, on loopback."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from aiohttp import web
+from prometheus_client import generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
+from firewall.errors import LedgerUnavailable
 from worker.jobs import Jobs
-from worker.metrics import MEDIA_TYPE, Metrics
 
-CHECK_SECONDS = 2.0
+HOST = "127.0.0.1"
 
 
 class Admin:
-    """`GET /health/live`, `/health/ready` (names each dependency), `/metrics`. `ping` raises when the database is away."""
+    """`GET /health/live`, `/health/ready` (Postgres and each job by name), `/metrics`. `ping` raises LedgerUnavailable."""
 
-    def __init__(self, *, port: int, ping: Callable[[], Awaitable[object]], jobs: Jobs, metrics: Metrics) -> None:
-        self._port = port
-        self._ping = ping
+    def __init__(self, jobs: Jobs, ping: Callable[[], Awaitable[None]]) -> None:
         self._jobs = jobs
-        self._metrics = metrics
-        self._runner: web.AppRunner | None = None
-        self.draining = False
-        self.url = ""
+        self._ping = ping
+        self.stopping = False
 
-    async def start(self) -> None:
-        """Raises OSError when the port cannot be had."""
+    @contextlib.asynccontextmanager
+    async def serving(self, port: int) -> AsyncIterator[str]:
+        """Listens, and gives the URL. Raises OSError when the port is taken."""
         app = web.Application()
         app.router.add_get("/health/live", self._live)
         app.router.add_get("/health/ready", self._ready)
-        app.router.add_get("/metrics", self._show)
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
-
-    async def stop(self) -> None:
-        if self._runner is not None:
-            await self._runner.cleanup()
+        app.router.add_get("/metrics", self._metrics)
+        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, HOST, port).start()
+            yield f"http://{HOST}:{runner.addresses[0][1]}"
+        finally:
+            await runner.cleanup()
 
     async def _live(self, _request: web.Request) -> web.Response:
         return web.json_response({"status": "ok"})
 
     async def _ready(self, _request: web.Request) -> web.Response:
-        checks = {"postgres": await self._postgres(), "jobs": not self._jobs.failing, "accepting": not self.draining}
+        checks = {"postgres": await self._postgres(), **self._jobs.healthy, "running": not self.stopping}
         ok = all(checks.values())
-        body = {"status": "ok" if ok else "unavailable", "checks": checks, "failing_jobs": sorted(self._jobs.failing)}
-        return web.json_response(body, status=200 if ok else 503)
+        return web.json_response({"status": "ok" if ok else "unavailable", "checks": checks}, status=200 if ok else 503)
 
-    async def _show(self, _request: web.Request) -> web.Response:
-        return web.Response(body=self._metrics.text(), headers={"Content-Type": MEDIA_TYPE})
+    async def _metrics(self, _request: web.Request) -> web.Response:
+        return web.Response(
+            body=generate_latest(self._jobs.metrics.registry), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4}
+        )
 
     async def _postgres(self) -> bool:
         try:
-            async with asyncio.timeout(CHECK_SECONDS):
-                await self._ping()
-        except Exception:  # whatever it is, the answer is that the database does not answer
+            await self._ping()
+        except LedgerUnavailable:
             return False
         return True

@@ -1,33 +1,33 @@
-"""Writes down what time ended: questions nobody answered, and grants nobody used."""
+"""Writes down what time did to approvals: a question nobody answered, a grant nobody spent (SEMANTICS 3).
+
+Each change is conditional, so two workers, or one twice, write one `approval.expired`: the loser is told `not-expired`.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from firewall.audit.events import expired
+from firewall.errors import LedgerUnavailable
 from firewall.ids import ApprovalId
-from firewall.ports import ExpireApproval, Item, Ledger, Lost
-from worker.metrics import Metrics
+from firewall.ports import Appended, ExpireApproval, Item, Ledger
 
 EVERY_SECONDS = 1.0
-BATCH = 250
-
-Due = Callable[[int], Awaitable[Sequence[ApprovalId]]]
-"""At most so many approvals whose time is over and was not written down, the longest ago first."""
+BATCH = 200
 
 
-class Expiry:
-    """Each expiry is conditional: where another worker was first, or a person decided, it is lost and nothing is written."""
-
-    def __init__(self, due: Due, ledger: Ledger, metrics: Metrics, *, batch: int = BATCH) -> None:
-        self._due = due
-        self._ledger = ledger
-        self._metrics = metrics
-        self._batch = batch
-
-    async def run(self) -> bool:
-        """One batch; whether there may be more. Raises LedgerUnavailable and what `due` raises: the next run goes on."""
-        found = await self._due(self._batch)
-        items = [Item(drafts=(expired(approval),), change=ExpireApproval(approval_id=approval)) for approval in found]
-        outcomes = await asyncio.gather(*(self._ledger.append(item) for item in items))
-        self._metrics.expired.inc(sum(not isinstance(outcome, Lost) for outcome in outcomes))
-        return len(found) == self._batch
+async def expire_due(
+    ledger: Ledger, due: Callable[[int], Awaitable[Sequence[ApprovalId]]], count: Callable[[int], None]
+) -> bool:
+    """Expires up to `BATCH` approvals and says whether more may be due. `due(limit)` names those past their time; `count` is
+    told how many this call expired. Raises LedgerUnavailable when any could not be written; the others are written."""
+    ids = await due(BATCH)
+    # Asked for together, they go to the chain in one commit.
+    appends = [ledger.append(Item(drafts=(expired(i),), change=ExpireApproval(approval_id=i))) for i in ids]
+    outcomes = await asyncio.gather(*appends, return_exceptions=True)
+    count(sum(isinstance(outcome, Appended) for outcome in outcomes))
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            if isinstance(outcome, LedgerUnavailable):
+                raise LedgerUnavailable(outcome.detail) from outcome
+            raise outcome
+    return len(ids) == BATCH

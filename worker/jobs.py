@@ -1,76 +1,95 @@
-"""When jobs run: each on its own, again after its interval, and sooner after a failure. A failure is logged and counted."""
+"""Runs jobs over and over. One that fails is logged, counted, and tried again later and later; the others go on."""
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 
 import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from worker.metrics import Metrics
+from firewall.errors import LedgerUnavailable
 
-RUN_SECONDS = 30.0
-"""A run that takes longer has failed."""
-BACK_OFF = (1.0, 2.0, 5.0, 15.0, 30.0, 60.0)
+FIRST_RETRY_SECONDS = 0.5
+LAST_RETRY_SECONDS = 10.0
+RUN_SECONDS = 60.0
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """`run` says whether there is more to do at once; it must be safe to run twice. `every`: seconds between runs."""
+    """`run` does a bounded piece of work and says whether more is waiting. `every`: seconds from one end to the next start."""
 
     name: str
     every: float
     run: Callable[[], Awaitable[bool]]
 
 
+class Metrics:
+    """What the jobs count. `job` is the only label, and its values are the jobs' names."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.runs = Counter("aaf_worker_runs", "Runs of a job.", ["job", "result"], registry=self.registry)
+        self.succeeded_at = Gauge(
+            "aaf_worker_last_success_timestamp_seconds",
+            "When a job last succeeded, Unix time.",
+            ["job"],
+            registry=self.registry,
+        )
+        self.expired = Counter("aaf_worker_approvals_expired", "Approvals that this worker expired.", registry=self.registry)
+
+
+@dataclass(slots=True, kw_only=True)
 class Jobs:
-    """`start` runs every job at once, then each at its time."""
+    """`healthy`: whether each job's last run succeeded; False before its first."""
 
-    def __init__(self, jobs: Sequence[Job], metrics: Metrics) -> None:
-        self._jobs = tuple(jobs)
-        self._metrics = metrics
-        self._tasks: list[asyncio.Task[None]] = []
-        self.failing: set[str] = set()
-        """The jobs whose last run failed."""
-        for job in jobs:
-            for result in ("ok", "failed"):
-                metrics.runs.labels(job.name, result)
+    jobs: tuple[Job, ...]
+    metrics: Metrics
+    healthy: dict[str, bool] = field(default_factory=dict)
 
-    def start(self) -> None:
-        self._tasks = [asyncio.get_running_loop().create_task(self._keep(job), name=job.name) for job in self._jobs]
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Runs every job until `stopping`; a run that has begun is let finish, within its time."""
+        self.healthy.update((job.name, False) for job in self.jobs)
+        async with asyncio.TaskGroup() as group:
+            for job in self.jobs:
+                group.create_task(self._repeat(job, stopping))
 
-    async def stop(self) -> None:
-        """Ends running jobs where they are: what they handed to the ledger, its `close` waits for."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _keep(self, job: Job) -> None:
+    async def _repeat(self, job: Job, stopping: asyncio.Event) -> None:
         failures = 0
-        while True:
+        while not stopping.is_set():
+            more = await self._once(job)
+            failures = 0 if self.healthy[job.name] else failures + 1
+            pause = retry_after(failures) if failures else 0.0 if more else job.every
             try:
-                async with asyncio.timeout(RUN_SECONDS):
-                    more = await job.run()
-            except Exception as error:
-                pause = min(BACK_OFF[min(failures, len(BACK_OFF) - 1)], max(job.every, BACK_OFF[0]))
-                failures += 1
-                self.failing.add(job.name)
-                self._metrics.runs.labels(job.name, "failed").inc()
-                log.warning(
-                    "job.failed",
-                    job=job.name,
-                    error=type(error).__name__,
-                    failures=failures,
-                    again_in=pause,
-                    exc_info=failures == 1,  # an outage is told once at length
-                )
-                await asyncio.sleep(pause)
+                async with asyncio.timeout(pause):
+                    await stopping.wait()
+            except TimeoutError:
                 continue
-            failures = 0
-            self.failing.discard(job.name)
-            self._metrics.runs.labels(job.name, "ok").inc()
-            self._metrics.succeeded.labels(job.name).set(time.time())
-            if not more:
-                await asyncio.sleep(job.every)
+
+    async def _once(self, job: Job) -> bool:
+        more = False
+        try:
+            async with asyncio.timeout(RUN_SECONDS):
+                more = await job.run()
+        except (LedgerUnavailable, TimeoutError) as error:
+            self._failed(job)
+            log.warning("job.failed", job=job.name, error=type(error).__name__)
+        except Exception as error:
+            self._failed(job)
+            log.exception("job.failed", job=job.name, error=type(error).__name__)
+        else:
+            self.healthy[job.name] = True
+            self.metrics.runs.labels(job.name, "ok").inc()
+            self.metrics.succeeded_at.labels(job.name).set(time.time())
+        return more
+
+    def _failed(self, job: Job) -> None:
+        self.healthy[job.name] = False
+        self.metrics.runs.labels(job.name, "failed").inc()
+
+
+def retry_after(failures: int) -> float:
+    """Seconds before the next try: doubling, bounded."""
+    return min(FIRST_RETRY_SECONDS * 2.0 ** min(failures - 1, 16), LAST_RETRY_SECONDS)

@@ -1,16 +1,11 @@
-"""Makes the partitions of `actions` for the months ahead, before they are needed."""
+"""Makes the partitions of `actions` before their months begin. The chain's own are made as it grows, by `aaf.append`."""
 
 from collections.abc import Awaitable, Callable
 
-EVERY_SECONDS = 24 * 3600.0
+EVERY_SECONDS = 3600.0
 
 
-class Partitions:
-    """`ensure` makes what is missing, and nothing twice."""
-
-    def __init__(self, ensure: Callable[[], Awaitable[object]]) -> None:
-        self._ensure = ensure
-
-    async def run(self) -> bool:
-        await self._ensure()
-        return False
+async def make_ahead(ensure: Callable[[], Awaitable[None]]) -> bool:
+    """`ensure` makes this month's and the next two; those that exist stay as they are. Nothing is ever left to do."""
+    await ensure()
+    return False

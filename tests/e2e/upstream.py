@@ -15,18 +15,26 @@ from tests.e2e.pki import Pair
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
+    """`came_from`: the other side's port, which names the connection."""
+
     method: str
     path: str
     headers: dict[str, str]
     body: bytes
+    came_from: int = 0
 
 
 @dataclass(slots=True)
 class Log:
-    """Everything that reached the destination, in order. Written before it answers."""
+    """Everything that reached the destination, in order. Written before it answers. `heads`: how many requests began."""
 
     requests: list[Seen] = field(default_factory=list)
-    connections: int = 0
+    heads: int = 0
+
+    @property
+    def connections(self) -> int:
+        """How many connections the requests came on."""
+        return len({seen.came_from for seen in self.requests})
 
     def paths(self) -> list[str]:
         return [seen.path for seen in self.requests]
@@ -97,11 +105,14 @@ class Upstream:
         self.https_port, self.http_port = (address[1] for address in self._runner.addresses)
 
     async def _see(self, request: web.Request) -> Seen:
+        self.log.heads += 1
+        peer = None if request.transport is None else request.transport.get_extra_info("peername")
         seen = Seen(
             method=request.method,
             path=request.raw_path,
             headers={name.lower(): value for name, value in request.headers.items()},
             body=await request.read(),
+            came_from=peer[1] if peer else 0,
         )
         self.log.requests.append(seen)
         return seen

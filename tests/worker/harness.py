@@ -1,79 +1,157 @@
-"""Approvals whose time is over, on a real database: asked for as a gateway asks, decided as the control API decides."""
+"""Approvals past their time in a real database, and the worker as a real process."""
 
+import asyncio
+import os
+import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
-from firewall.action import Action, Kind, Risk, Source
+import aiohttp
+import asyncpg
+import orjson
+
+from firewall.action import Action, Kind, Risk
 from firewall.approval import Choice
-from firewall.audit import events
 from firewall.audit.entry import Event
+from firewall.audit.events import agent_event, approval_settled, requested, voted
 from firewall.backends.postgres.store import Store
 from firewall.ids import ActionId, AgentId, ApprovalId, new_id
 from firewall.ports import Appended, CastVote, CreateAgent, Item, OpenApproval
-from firewall.seal import Sealer
 from firewall.verdict import Terms
 
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
-@asynccontextmanager
-async def opened(database: Any, sealer: Sealer, process: str = "gateway") -> AsyncIterator[Store]:
-    store = await Store.connect(database.app_dsn, sealer=sealer, process=process)
-    try:
-        yield store
-    finally:
-        await store.close()
+ROOT = Path(__file__).parents[2]
+KEY = "A" * 43 + "="
+RUN = """
+import sys
+from worker.main import main
+from firewall.settings import load
+sys.exit(main(load(), lifeline={}, ready={}))
+"""
 
 
-async def agent(store: Store, name: str = "build-bot") -> AgentId:
-    agent_id = AgentId(new_id("agt", now_ms()))
-    change = CreateAgent(agent_id=agent_id, name=name, token_id=new_id("tok", now_ms()), token_hash=name.encode().ljust(32))
-    entry = events.agent_event(Event.AGENT_CREATED, agent_id, name, by="test")
-    assert isinstance(await store.ledger.append(Item(drafts=(entry,), change=change)), Appended)
-    return agent_id
+class World:
+    """A process's store, and short ways to make what a worker finds. Times are moved by the superuser."""
+
+    def __init__(self, database: Any, store: Store) -> None:
+        self.database = database
+        self.store = store
+
+    async def approvals(self, count: int, *, approved: bool = False, overdue: bool = True) -> list[ApprovalId]:
+        agent = AgentId(_fresh("agt"))
+        change = CreateAgent(agent_id=agent, name=agent, token_id=_fresh("tok"), token_hash=os.urandom(32))
+        await self._append(Item(drafts=(agent_event(Event.AGENT_CREATED, agent, agent, by="test"),), change=change))
+        ids = [ApprovalId(_fresh("apr")) for _ in range(count)]
+        await asyncio.gather(*(self._append(_opening(i, agent)) for i in ids))
+        if approved:
+            await asyncio.gather(*(self._append(_approving(i)) for i in ids))
+        if overdue:
+            column = "grant_until" if approved else "expires_at"
+            await self.sql(
+                f"update aaf.approvals set {column} = clock_timestamp() - interval '1 second' where agent = $1", agent
+            )
+        return ids
+
+    async def states(self) -> dict[str, int]:
+        return {
+            row["state"]: row["n"] for row in await self.sql("select state, count(*) as n from aaf.approvals group by state")
+        }
+
+    async def expired_entries(self) -> list[str]:
+        rows = await self.sql("select convert_from(body, 'UTF8') as body from aaf.audit_log where event = 'approval.expired'")
+        return sorted(orjson.loads(row["body"])["approval"] for row in rows)
+
+    async def sql(self, text: str, *arguments: Any) -> Any:
+        connection = await asyncpg.connect(self.database.super_dsn)
+        try:
+            return await connection.fetch(text, *arguments)
+        finally:
+            await connection.close()
+
+    async def _append(self, item: Item) -> None:
+        assert isinstance(await self.store.ledger.append(item), Appended)
 
 
-async def ask(store: Store, agent_id: AgentId, digest: int, terms: Terms) -> ApprovalId:
-    """Opens an approval for an action of its own, told apart by `digest`."""
-    approval_id, action_id = ApprovalId(new_id("apr", now_ms())), ActionId(new_id("act", now_ms()))
+def _fresh(prefix: Any) -> str:
+    return new_id(prefix, time.time_ns() // 1_000_000)
+
+
+def _opening(approval: ApprovalId, agent: AgentId) -> Item:
     action = Action(
-        id=action_id, agent="build-bot", agent_id=agent_id, service="http", operation="POST", kind=Kind.WRITE, risk=Risk.MEDIUM,
-        method="POST", scheme="https", host="example.com", port=443, path="/", query="", resource={},
-        digest=f"sha256:{digest:064x}", source=Source.PROXY,
+        id=ActionId(_fresh("act")), agent=agent, agent_id=agent, service="http", operation="POST", kind=Kind.WRITE,
+        risk=Risk.MEDIUM, method="POST", scheme="https", host="x.example", port=443, path="/", segments=("",), query="",
+        digest="sha256:" + os.urandom(32).hex(), resource={},
     )  # fmt: skip
     change = OpenApproval(
-        approval_id=approval_id, action_id=action_id, digest=action.digest, agent=action.agent, agent_id=agent_id,
-        name=action.name, kind=action.kind.value, risk=action.risk.value, method=action.method, host=action.host, reason="asked",
-        rules=("r",), revision="sha256:0", terms=terms, summary={}, waits=False, holds_limit=10,
+        approval_id=approval, action_id=action.id, digest=action.digest, agent=agent, agent_id=agent, name=action.name,
+        kind="write", risk="medium", method="POST", host="x.example", reason="why", rules=("r",), revision="sha256:1",
+        terms=Terms(), summary={}, waits=False, holds_limit=9,
     )  # fmt: skip
-    entry = events.requested(approval_id, action, rules=("r",), revision="sha256:0", expires_in=terms.expires_in)
-    assert isinstance(await store.ledger.append(Item(drafts=(entry,), change=change)), Appended)
-    return approval_id
+    return Item(drafts=(requested(approval, action, rules=("r",), revision="sha256:1", expires_in=60),), change=change)
 
 
-async def approve(store: Store, approval_id: ApprovalId) -> None:
-    who = {"voter": "ann", "voter_id": "key_1"}
+def _approving(approval: ApprovalId) -> Item:
     drafts = (
-        events.voted(approval_id, **who, choice=Choice.APPROVE, comment="", channel="api"),
-        events.approval_settled(approval_id, choice=Choice.APPROVE, **who),
+        voted(approval, voter="ann", voter_id="k", choice=Choice.APPROVE, comment="", channel="api"),
+        approval_settled(approval, choice=Choice.APPROVE, voter="ann", voter_id="k"),
     )
-    change = CastVote(approval_id=approval_id, **who, choice=Choice.APPROVE, comment="")
-    assert isinstance(await store.ledger.append(Item(drafts=drafts, change=change)), Appended)
+    change = CastVote(approval_id=approval, voter_id="k", voter="ann", choice=Choice.APPROVE, comment="")
+    return Item(drafts=drafts, change=change)
 
 
-async def stored(store: Store, approval_id: ApprovalId) -> str:
-    """The state as it stands in the row, whatever time it is."""
-    found = await store.approvals.get(approval_id)
-    assert found is not None
-    return found.state.value
+class Child:
+    """A worker with a lifeline and a ready pipe, as `aaf up` starts it."""
+
+    async def start(self, **env: str) -> None:
+        life_read, self.life = os.pipe()
+        ready_read, ready_write = os.pipe()
+        self.process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-c",
+            RUN.format(life_read, ready_write),
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]), **env},
+            pass_fds=(life_read, ready_write),
+            stderr=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        os.close(life_read)
+        os.close(ready_write)
+        self.ready = os.fdopen(ready_read)
+
+    async def url(self) -> str:
+        async with asyncio.timeout(30):
+            line = await asyncio.to_thread(self.ready.readline)
+        return str(orjson.loads(line)["admin_url"])
+
+    async def end(self) -> tuple[int, str]:
+        """Waits for its end: exit status and what it wrote to stderr."""
+        try:
+            async with asyncio.timeout(30):
+                _, errors = await self.process.communicate()
+        finally:
+            self.ready.close()
+            if self.life >= 0:
+                os.close(self.life)
+        return self.process.returncode or 0, errors.decode()
+
+    def cut(self) -> None:
+        """The parent is gone."""
+        os.close(self.life)
+        self.life = -1
 
 
-async def expiries(store: Store) -> list[str]:
-    rows = await store.pool.fetch(
-        "select convert_from(body, 'UTF8')::jsonb ->> 'approval' as id from aaf.audit_log where event = 'approval.expired' order by seq"
-    )
-    return [row["id"] for row in rows]
+def env(dsn: str) -> dict[str, str]:
+    return {"DATABASE_URL": dsn, "ENCRYPTION_MASTER_KEY": KEY, "AAF_WORKER_ADMIN_PORT": "0"}
+
+
+async def get(url: str) -> tuple[int, Any]:
+    async with aiohttp.ClientSession() as session, session.get(url) as response:
+        is_json = "json" in response.content_type
+        return response.status, await response.json() if is_json else await response.text()
+
+
+async def until(fact: Any, seconds: float = 30) -> None:
+    """Waits until the asynchronous `fact` holds."""
+    async with asyncio.timeout(seconds):
+        while not await fact():
+            await asyncio.sleep(0.05)

@@ -1,90 +1,107 @@
-"""Jobs run again after their interval, at once while there is more, and sooner or later after a failure."""
+"""One job's failure is counted and retried, and stops neither itself nor the others."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import pytest
 
-from worker import jobs as module
-from worker.jobs import Job, Jobs
-from worker.metrics import Metrics
+from firewall.errors import LedgerUnavailable
+from worker import jobs
+from worker.jobs import Job, Jobs, Metrics, retry_after
 
 
-def runs(metrics: Metrics, job: str, result: str) -> float:
-    return metrics.registry.get_sample_value("aaf_worker_job_runs_total", {"job": job, "result": result}) or 0
+def made(*pairs: tuple[str, Callable[[], Awaitable[bool]]]) -> Jobs:
+    return Jobs(jobs=tuple(Job(name=name, every=0.01, run=run) for name, run in pairs), metrics=Metrics())
 
 
-async def until(fact: asyncio.Event) -> None:
+def runs(made: Jobs, job: str, result: str) -> float:
+    return made.metrics.registry.get_sample_value("aaf_worker_runs_total", {"job": job, "result": result}) or 0
+
+
+@pytest.mark.parametrize("error", [LedgerUnavailable("away"), ValueError("a defect"), TimeoutError()])
+async def test_a_failing_job_is_counted_and_retried_until_it_succeeds(error: Exception) -> None:
+    tries, stopping = 0, asyncio.Event()
+
+    async def job() -> bool:
+        nonlocal tries
+        tries += 1
+        if tries < 3:
+            raise error
+        stopping.set()
+        return False
+
+    found = made(("it", job))
     async with asyncio.timeout(20):
-        await fact.wait()
+        await found.run(stopping)
+    assert (runs(found, "it", "failed"), runs(found, "it", "ok"), found.healthy) == (2, 1, {"it": True})
 
 
-async def test_a_job_that_has_more_to_do_runs_again_at_once() -> None:
-    left, done = [True, True, False], asyncio.Event()
-
-    async def run() -> bool:
-        more = left.pop(0)
-        if not left:
-            done.set()
-        return more
-
-    metrics = Metrics()
-    jobs = Jobs([Job(name="x", every=3600, run=run)], metrics)
-    jobs.start()
-    await until(done)
-    await asyncio.sleep(0)
-    await jobs.stop()
-    assert left == []
-    assert runs(metrics, "x", "ok") == 3
-    assert (metrics.registry.get_sample_value("aaf_worker_job_last_success_seconds", {"job": "x"}) or 0) > 0
-
-
-async def test_a_failing_job_is_counted_and_retried_and_does_not_stop_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "BACK_OFF", (0.01,))
-    failures, tries, healed, other_ran = 2, 0, asyncio.Event(), asyncio.Event()
-    seen_failing: list[set[str]] = []
+async def test_a_failing_job_does_not_stop_another() -> None:
+    good, stopping = 0, asyncio.Event()
 
     async def bad() -> bool:
+        raise LedgerUnavailable("away")
+
+    async def other() -> bool:
+        nonlocal good
+        good += 1
+        if good == 3:
+            stopping.set()
+        return False
+
+    found = made(("bad", bad), ("other", other))
+    async with asyncio.timeout(20):
+        await found.run(stopping)
+    assert (runs(found, "other", "ok"), found.healthy["bad"]) == (3, False)
+
+
+async def test_a_job_with_more_to_do_goes_on_at_once() -> None:
+    left, stopping = [True, True, False], asyncio.Event()
+
+    async def job() -> bool:
+        more = left.pop(0)
+        if not left:
+            stopping.set()
+        return more
+
+    async with asyncio.timeout(20):
+        await Jobs(jobs=(Job(name="it", every=3600, run=job),), metrics=Metrics()).run(stopping)
+    assert left == []
+
+
+async def test_a_run_that_has_begun_is_let_finish() -> None:
+    stopping, finished = asyncio.Event(), asyncio.Event()
+
+    async def job() -> bool:
+        stopping.set()
+        for _ in range(10):
+            await asyncio.sleep(0)
+        finished.set()
+        return False
+
+    await made(("it", job)).run(stopping)
+    assert finished.is_set()
+
+
+async def test_a_run_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "RUN_SECONDS", 0.01)
+    stopping, tries = asyncio.Event(), 0
+
+    async def job() -> bool:
         nonlocal tries
-        seen_failing.append(set(jobs.failing))
         tries += 1
-        if tries <= failures:
-            raise OSError("the database is away")
-        healed.set()
-        return False
-
-    async def good() -> bool:
-        other_ran.set()
-        return False
-
-    metrics = Metrics()
-    jobs = Jobs([Job(name="bad", every=3600, run=bad), Job(name="good", every=3600, run=good)], metrics)
-    jobs.start()
-    await until(other_ran)
-    await until(healed)
-    await asyncio.sleep(0)
-    failing = set(jobs.failing)
-    await jobs.stop()
-    assert seen_failing == [set(), {"bad"}, {"bad"}]
-    assert failing == set()
-    assert (runs(metrics, "bad", "failed"), runs(metrics, "bad", "ok"), runs(metrics, "good", "ok")) == (2, 1, 1)
-
-
-async def test_a_run_that_takes_too_long_has_failed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "RUN_SECONDS", 0.05)
-    began, again = 0, asyncio.Event()
-
-    async def hang() -> bool:
-        nonlocal began
-        began += 1
-        if began == 2:
-            again.set()
+        if tries == 2:
+            stopping.set()
         await asyncio.Event().wait()
         return False
 
-    metrics = Metrics()
-    jobs = Jobs([Job(name="x", every=0.01, run=hang)], metrics)
-    jobs.start()
-    await until(again)
-    await jobs.stop()
-    assert runs(metrics, "x", "failed") >= 1
-    assert jobs.failing == {"x"}
+    found = made(("it", job))
+    async with asyncio.timeout(20):
+        await found.run(stopping)
+    assert runs(found, "it", "failed") == 2
+
+
+def test_retries_come_later_and_later_but_never_stop() -> None:
+    pauses = [retry_after(failures) for failures in range(1, 100)]
+    assert pauses == sorted(pauses)
+    assert (pauses[0], pauses[-1]) == (jobs.FIRST_RETRY_SECONDS, jobs.LAST_RETRY_SECONDS)

@@ -1,0 +1,174 @@
+"""What may stand in a tunnel, and what is closed (TRAPS 5, 7, 22)."""
+
+import asyncio
+import ssl
+
+import pytest
+
+from firewall.audit.entry import Event
+from firewall.ports import Destinations
+from tests.gateway.rig import DENY, RawUpstream, Rig, basic, inner, plain, until
+
+DNS_QUERY = b"\x00\x1d\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x02up\x04test\x00\x00\x01\x00\x01"
+RAW = {
+    "one letter": b"G",
+    "an unfinished request line": b"GET / HT",
+    "a whole plain request": inner("/"),
+    "an ssh greeting": b"SSH-2.0-OpenSSH_9.6\r\n",
+    "zeros": b"\x00" * 64,
+    "a dns query": DNS_QUERY,
+    "smtp": b"EHLO up.test\r\n",
+}
+
+
+class Silent:
+    """A destination that says nothing and keeps what it gets."""
+
+    def __init__(self) -> None:
+        self.received = bytearray()
+        self.raw = RawUpstream(self._behave)
+
+    async def _behave(self, reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            self.received += data
+
+
+@pytest.mark.parametrize("port", [443, 53, 5353, 853, 22])
+@pytest.mark.parametrize("data", RAW.values(), ids=RAW.keys())
+async def test_bytes_that_are_not_tls_are_closed(rig: Rig, data: bytes, port: int) -> None:
+    rig.revisions.destinations = Destinations(ports=frozenset({80, port}))
+    silent = Silent()
+    async with silent.raw.serving() as destination:
+        rig.lead("raw.test", destination.port)
+        wire = await rig.tunnel("raw.test", port, tls=False)
+        await wire.send(data)
+        assert await wire.rest() == b""
+        assert (destination.connections, bytes(silent.received)) == (0, b"")
+    assert rig.resolver.asked == []
+
+
+async def test_plain_http_in_a_tunnel_to_port_80_is_judged_like_any(rig: Rig) -> None:
+    wire = await rig.tunnel(port=80, tls=False)
+    assert (await wire.ask(inner("/a"))).body == b"reached /a"
+    assert rig.ledger.fields(Event.ACTION_DECIDED)[0]["scheme"] == "http"
+
+
+async def test_other_bytes_in_a_tunnel_to_port_80_are_refused(rig: Rig) -> None:
+    wire = await rig.tunnel(port=80, tls=False)
+    answer = await wire.ask(b"EHLO up.test\r\n\r\n")
+    assert (answer.status, answer.code) == (400, "malformed")
+    assert await wire.rest() == b""
+    assert rig.log.requests == []
+
+
+async def test_bytes_inside_tls_that_are_not_http_are_refused(rig: Rig) -> None:
+    wire = await rig.tunnel()
+    answer = await wire.ask(b"\x00\x01\x02 SMTP\r\n\r\n")
+    assert (answer.status, answer.code) == (400, "malformed")
+    assert rig.log.requests == []
+
+
+async def test_a_port_that_the_policy_does_not_name_is_refused_at_connect(rig: Rig) -> None:
+    answer = await rig.ask(f"CONNECT up.test:25 HTTP/1.1\r\nHost: up.test:25\r\n{basic()}\r\n".encode())
+    assert (answer.status, answer.code, answer.json()["detail"]) == (403, "policy", "the policy names no port 25")
+    assert rig.ledger.decided() == [("deny", "policy")]
+    plainly = await rig.ask(plain("/", host="up.test:8081"))
+    assert (plainly.status, plainly.code) == (403, "policy")
+    assert rig.log.requests == []
+
+
+async def test_a_tunnel_without_an_identity_is_refused_and_says_how(rig: Rig) -> None:
+    answer = await rig.ask(b"CONNECT up.test:443 HTTP/1.1\r\nHost: up.test:443\r\n\r\n")
+    assert (answer.status, answer.headers["proxy-authenticate"]) == (407, 'Basic realm="aaf"')
+    assert "action_id" not in answer.json()
+    assert rig.ledger.drafts == []
+
+
+# --- CONNECT host, server name and Host --------------------------------------------------------------------------------
+
+
+async def test_another_server_name_than_the_tunnels_is_refused(rig: Rig) -> None:
+    wire = await rig.tunnel("up.test", server_name="other.test")
+    answer = await wire.ask(inner("/"))
+    assert (answer.status, answer.code) == (421, "misdirected")
+    assert rig.log.requests == []
+
+
+@pytest.mark.parametrize("host", ["other.test", "up.test:444", "up.test:80", "127.0.0.1", "up.test.other.test"])
+async def test_another_host_than_the_tunnels_is_refused(rig: Rig, host: str) -> None:
+    wire = await rig.tunnel()
+    answer = await wire.ask(inner("/", host=host))
+    assert (answer.status, answer.code) == (421, "misdirected")
+    assert rig.log.requests == []
+
+
+@pytest.mark.parametrize("host", ["UP.test", "up.test:443"])
+async def test_another_spelling_of_the_same_host_is_not(rig: Rig, host: str) -> None:
+    wire = await rig.tunnel()
+    assert (await wire.ask(inner("/a", host=host))).status == 200
+
+
+async def test_a_tunnel_without_a_server_name_goes_by_its_connect(rig: Rig) -> None:
+    wire = await rig.tunnel(tls=False)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    await wire.writer.start_tls(context)
+    assert (await wire.ask(inner("/a"))).body == b"reached /a"
+
+
+async def test_a_plain_request_whose_host_disagrees_with_its_target_is_refused(rig: Rig) -> None:
+    answer = await rig.ask(f"GET http://up.test/ HTTP/1.1\r\nHost: other.test\r\n{basic()}\r\n".encode())
+    assert (answer.status, answer.code) == (421, "misdirected")
+    assert rig.log.requests == []
+
+
+# --- upgrades -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("protocol", ["h2c", "TLS/1.0", "connect-udp", "connect-ip", "websocket2", "anything"])
+async def test_an_upgrade_to_anything_but_websocket_is_not_passed_on(rig: Rig, protocol: str) -> None:
+    headers = f"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: {protocol}\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n"
+    answer = await rig.ask(plain("/echo", headers=headers))
+    got = answer.json()["headers"]
+    assert answer.status == 200
+    assert not {"upgrade", "http2-settings"} & got.keys()
+    assert "upgrade" not in got.get("connection", "").lower()
+
+
+@pytest.mark.parametrize("asked", ["", "Connection: Upgrade\r\nUpgrade: anything\r\n"])
+async def test_a_101_that_nobody_asked_for_ends_the_connection(rig: Rig, asked: str) -> None:
+    got = bytearray()
+
+    async def switch(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: anything\r\n\r\nraw bytes")
+        got.extend(await reader.read())
+
+    async with RawUpstream(switch).serving() as destination:
+        rig.lead("raw.test", destination.port)
+        wire = await rig.connect()
+        await wire.send(plain("/", host="raw.test", headers=asked))
+        answer = await wire.answer()
+        assert (answer.status, answer.code) == (502, "upgrade")
+        await wire.send(b"raw bytes for the destination")
+        await until(lambda: rig.ledger.failed())
+    assert rig.ledger.failed() == ["upgrade"]
+    assert bytes(got) == b""
+
+
+async def test_a_websocket_passes_both_ways_once_released(rig: Rig) -> None:
+    wire = await rig.connect()
+    key = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+    answer = await wire.ask(plain("/ws", headers=key), head_only=True)
+    assert answer.status == 101
+    await wire.send(b"\x81\x82\x00\x00\x00\x00hi")
+    assert await wire.reader.readexactly(9) == b"\x81\x07echo hi"
+    await wire.close()
+    await until(lambda: rig.ledger.fields(Event.ACTION_COMPLETED) or rig.ledger.failed())
+
+
+async def test_a_websocket_to_a_denied_host_does_not_open(rig: Rig) -> None:
+    rig.engine.verdict = DENY
+    key = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+    assert (await rig.ask(plain("/ws", headers=key))).status == 403
+    assert rig.log.requests == []
