@@ -10,7 +10,7 @@ refusal, because mitmproxy forwards a flow whose addon failed (TRAPS 1).
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import structlog
 from mitmproxy import connection, http
@@ -142,17 +142,18 @@ class Firewall:
 
     # --- answers --------------------------------------------------------------------------------------------------------
 
-    def responseheaders(self, flow: http.HTTPFlow) -> None:
+    def responseheaders(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
+        """Not a coroutine function, because awaiting costs every answer (TRAPS: Speed) and only a refused one needs it."""
         passage, response = passage_of(flow), flow.response
         if passage is None or passage.answer is not None or response is None:
-            return
+            return None
         passage.status = response.status_code
         for name in [name for name in response.headers if name.lower().startswith("x-aaf-")]:
             del response.headers[name]
         if response.status_code == 101 and flow.request.headers.get("upgrade", "").lower() != "websocket":
             passage.failure = UpgradeRefused("the destination answered 101 to a request that asked for no upgrade")
             self._answer(passage, passage.failure)
-            return
+            return self._end(passage)  # nothing more of this answer is read, so no other hook will say it
         if self.draining:
             response.headers["Connection"] = "close"
 
@@ -161,6 +162,7 @@ class Firewall:
             return data
 
         response.stream = through
+        return None
 
     async def response(self, flow: http.HTTPFlow) -> None:
         passage = passage_of(flow)

@@ -32,6 +32,8 @@ from firewall.verdict import Hold as Held
 
 YIELD_SECONDS = 0.5
 """How long a waiter stands back for an older one, which may belong to a process that is gone, before it tries again."""
+YIELD_LIMIT = 4.0
+"""How much longer than it may be held a waiter stands back: an older one that is gone does not count any more by then."""
 
 
 class _Told(TypedDict):
@@ -127,9 +129,9 @@ class Hold(Step):
                 return approval_id, False
             case Lost(code="attached" | "granted" as code, approval_id=found) if found is not None:
                 return found, code == "granted"
-            case Lost(code="denied", approval_id=found):
+            case Lost(code="denied", approval_id=found) if found is not None:
                 passage.approval_id = found
-                raise DeniedByApprover("an approver denied this request", **told)
+                raise DeniedByApprover(await self._why(found), **told)
             case Lost(code="expired", approval_id=found):
                 passage.approval_id = found
                 raise ApprovalExpired("the approval expired", **told)
@@ -150,7 +152,7 @@ class Hold(Step):
         left = passage.started + self._patience(passage) - self.services.clock()
         if passage.left:
             woken = Woken.LEFT
-        elif yielding and left > YIELD_SECONDS:
+        elif yielding:
             woken = await self.services.room.stand_back(approval_id, passage.id, YIELD_SECONDS)
         else:
             woken = await self.services.room.wait(approval_id, passage.id, left)
@@ -159,10 +161,10 @@ class Hold(Step):
                 passage.approved = True
             case Woken.SPENT:
                 return
-            case Woken.TIMEOUT if yielding and left > YIELD_SECONDS:
+            case Woken.TIMEOUT if yielding and left > -YIELD_LIMIT:
                 return
             case Woken.DENIED:
-                raise DeniedByApprover("an approver denied this request", **told)
+                raise DeniedByApprover(await self._why(approval_id), **told)
             case Woken.EXPIRED:
                 raise ApprovalExpired("nobody decided in time", **told)
             case Woken.TIMEOUT:
@@ -175,6 +177,11 @@ class Hold(Step):
                 raise Pending("this gateway is shutting down; send it again", approval_id=approval_id, **told)
             case _:
                 assert_never(woken)
+
+    async def _why(self, approval_id: ApprovalId) -> str:
+        approval = await self.services.approvals.get(approval_id)
+        reason = "" if approval is None else approval.comment
+        return f"an approver denied this request: {reason}" if reason else "an approver denied this request"
 
     def _patience(self, passage: Passage) -> float:
         """Seconds that this request may be held, counted from its arrival."""

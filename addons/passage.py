@@ -54,6 +54,8 @@ class Passage:
     approved: bool = False
     yielding: bool = False
     """An older waiter goes first."""
+    stale: int = 0
+    """How many times the decision named a policy that was not the active one any more."""
     refusal: Refused | None = None
     """Why the request ends here. What goes wrong after the decision was recorded as allowed is a `failure`."""
     recorded: bool = False

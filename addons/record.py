@@ -1,13 +1,19 @@
 """The decision goes into the chain, durably, before one byte leaves. A grant is spent in the same commit."""
 
+import asyncio
+
 import structlog
 
 from addons.passage import Passage, Step
 from firewall.audit import events
-from firewall.errors import AgentDisabled, Pending, Refused
+from firewall.errors import AgentDisabled, EngineUnavailable, Pending, Refused
 from firewall.ports import Appended, Item, Lost, SpendGrant
 from firewall.verdict import Allow, Deny
 from firewall.verdict import Hold as Held
+
+STALE_SECONDS = 0.1
+STALE_LIMIT = 100
+"""How often, and how many times, an approved request is judged again until the engine has the policy that is active."""
 
 log = structlog.get_logger()
 
@@ -58,7 +64,12 @@ class Record(Step):
             case Lost(code="agent-disabled"):
                 raise AgentDisabled("the agent is disabled", rules=verdict.rules, revision=verdict.revision)
             case Lost(code="policy-changed"):
-                return "hold"  # still approved: judged again under the new revision, then recorded
+                # Still approved: judged again under the new revision, then recorded, when the engine has it.
+                passage.stale += 1
+                if passage.stale > STALE_LIMIT:
+                    raise EngineUnavailable("the policy engine has not taken up the active policy", rules=verdict.rules)
+                await asyncio.sleep(STALE_SECONDS)
+                return "hold"
             case Lost(code=code):
                 passage.approved = False
                 passage.yielding = code == "not-oldest"

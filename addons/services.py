@@ -6,7 +6,7 @@ from datetime import datetime
 
 from addons.tunnels import Tunnels
 from addons.waiting import WaitingRoom
-from firewall.ports import Agents, Engine, Ledger, Resolver, Revisions
+from firewall.ports import Agents, Approvals, Engine, Ledger, Resolver, Revisions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +27,7 @@ class Services:
     engine: Engine
     resolver: Resolver
     ledger: Ledger
+    approvals: Approvals
     room: WaitingRoom
     tunnels: Tunnels
     limits: Limits

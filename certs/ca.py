@@ -56,9 +56,7 @@ def certificate_pem(authority: Authority) -> str:
 
 
 def key_pem(authority: Authority) -> bytes:
-    return authority.key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+    return authority.key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
 
 
 def load(certificate: str, key: bytes) -> Authority:

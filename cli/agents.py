@@ -12,16 +12,18 @@ Name = Annotated[str, typer.Argument(help="The agent's name or id.")]
 
 
 def find(api: Client, name: str) -> Any:
-    for agent in api.every("/v1/agents"):
-        if name in (agent["name"], agent["id"]):
-            return agent
-    fail(f"no agent is called {name}")
+    found = [agent for agent in api.every("/v1/agents") if name in (agent["name"], agent["id"])]
+    if not found:
+        fail(f"no agent is called {name}")
+    return found[0]
 
 
 @app.command()
 def create(
     name: Annotated[str, typer.Argument(help="Letters, digits, dots, dashes.")],
-    hold_seconds: Annotated[int | None, typer.Option(help="How long its connections are held, instead of AAF_HOLD_SECONDS.")] = None,
+    hold_seconds: Annotated[
+        int | None, typer.Option(help="How long its connections are held, instead of AAF_HOLD_SECONDS.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Creates an agent and shows its token, once."""

@@ -1,6 +1,5 @@
 """The `aaf` command: every command by name."""
 
-import asyncio
 from typing import Annotated
 
 import asyncpg
@@ -93,7 +92,7 @@ def migrate(json: Json = False) -> None:
         role, password = parts.username, parts.password
     try:
         applied = uvloop.run(run_migrations(of.database_admin_url.get_secret_value(), app_role=role, app_password=password))
-    except (asyncpg.PostgresError, OSError, asyncio.TimeoutError) as error:
+    except (asyncpg.PostgresError, OSError) as error:
         fail(f"the database was not migrated: {type(error).__name__}: {error}")
     emit({"applied": applied}) if json else table(("applied",), [(name,) for name in applied])
 

@@ -33,7 +33,9 @@ def show(approval_id: Id, json: Json = False) -> None:
 
 
 @app.command()
-def approve(approval_id: Id, comment: Annotated[str, typer.Option(help="Why; kept beside the audit log.")] = "", json: Json = False) -> None:
+def approve(
+    approval_id: Id, comment: Annotated[str, typer.Option(help="Why; kept beside the audit log.")] = "", json: Json = False
+) -> None:
     """Lets the request pass, once, exactly as it was shown."""
     _decided(client().post(f"/v1/approvals/{approval_id}/approve", {"comment": comment}), json)
 

@@ -46,7 +46,7 @@ def run(
         with tempfile.NamedTemporaryFile(prefix="aaf-trust-", suffix=".pem", mode="wb") as bundle:
             bundle.write(_bundle(api))
             bundle.flush()
-            os.chmod(bundle.name, 0o644)  # noqa: S103 (certificates; the command may change its user)
+            os.chmod(bundle.name, 0o644)
             status = _run(command, environment(token["proxy_url"], bundle.name, os.environ))
     finally:
         api.delete(f"/v1/agents/{token['id']}/tokens/{token['token_id']}")

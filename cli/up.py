@@ -21,7 +21,7 @@ from pydantic import SecretStr
 from cli import bootstrap
 from cli.output import emit
 from cli.processes import BACK_OFF, Child, ChildFailed
-from cli.session import Access, access_file, write_private
+from cli.session import access_file, write_private
 from firewall.backends.embedded.opa import EmbeddedOpa
 from firewall.backends.embedded.postgres import ADMIN, APP, CannotStart, EmbeddedPostgres
 from firewall.backends.postgres.migrate import migrate
@@ -29,7 +29,6 @@ from firewall.backends.postgres.store import Store, UnsafeRole
 from firewall.errors import LedgerUnavailable
 from firewall.seal import Sealer, Unsealable
 from firewall.settings import Settings, decode_key
-
 
 WATCH_SECONDS = 0.5
 
@@ -178,9 +177,7 @@ async def _database(settings: Settings, stack: contextlib.AsyncExitStack) -> str
     return dsn
 
 
-def _opa(
-    settings: Settings, sealer: Sealer, ports: dict[str, str], stack: contextlib.AsyncExitStack
-) -> EmbeddedOpa | None:
+def _opa(settings: Settings, sealer: Sealer, ports: dict[str, str], stack: contextlib.AsyncExitStack) -> EmbeddedOpa | None:
     if settings.opa_url is not None:
         return None
     program = settings.opa_bin or shutil.which("opa")

@@ -249,10 +249,12 @@ class Agents(Protocol):
 
 
 class Approvals(Protocol):
-    async def get(self, approval_id: ApprovalId) -> Approval | None: ...
+    async def get(self, approval_id: ApprovalId) -> Approval | None:
+        """Raises LedgerUnavailable."""
+        ...
 
     async def states(self, ids: Sequence[ApprovalId]) -> Mapping[ApprovalId, State]:
-        """The states that count now, of those that exist: the poll behind NOTIFY."""
+        """The states that count now, of those that exist: the poll behind NOTIFY. Raises LedgerUnavailable."""
         ...
 
 

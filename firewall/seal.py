@@ -35,7 +35,12 @@ class Sealer:
 
     def seal(self, purpose: str, record: str, plain: bytes) -> bytes:
         nonce = os.urandom(_NONCE)
-        return VERSION + self._current + nonce + self._cipher(self._current, purpose).encrypt(nonce, plain, _associated(purpose, record))
+        return (
+            VERSION
+            + self._current
+            + nonce
+            + self._cipher(self._current, purpose).encrypt(nonce, plain, _associated(purpose, record))
+        )
 
     def open(self, purpose: str, record: str, sealed: bytes) -> bytes:
         """The plain value. Raises Unsealable."""

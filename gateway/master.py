@@ -108,7 +108,7 @@ class GatewayMaster(Master):
         cut = len(self.proxy.connections)
         for connection in list(self.proxy.connections):
             self.close_client(str(connection))
-        while self.proxy.connections and loop.time() < end + 2:
+        while self.proxy.connections and loop.time() < end + 2:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
         self.shutdown()  # type: ignore[no-untyped-call]
         return cut

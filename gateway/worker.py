@@ -84,6 +84,7 @@ async def _run(
         engine=engine,
         resolver=SystemResolver(settings.connect_to),
         ledger=store.ledger,
+        approvals=store.approvals,
         room=room,
         tunnels=Tunnels(),
         limits=Limits(

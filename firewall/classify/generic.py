@@ -14,7 +14,13 @@ KINDS = {
 }
 """What else there is (TRACE, PROPFIND, …) is unknown: its meaning is not RFC 9110's to say, or not safe to guess."""
 
-RISKS = {Kind.READ: Risk.MEDIUM, Kind.WRITE: Risk.HIGH, Kind.EXECUTE: Risk.HIGH, Kind.DELETE: Risk.HIGH, Kind.UNKNOWN: Risk.CRITICAL}
+RISKS = {
+    Kind.READ: Risk.MEDIUM,
+    Kind.WRITE: Risk.HIGH,
+    Kind.EXECUTE: Risk.HIGH,
+    Kind.DELETE: Risk.HIGH,
+    Kind.UNKNOWN: Risk.CRITICAL,
+}
 """At a host that nobody has described, nothing is of low risk."""
 
 

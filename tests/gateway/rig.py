@@ -316,6 +316,17 @@ class Rig:
         await until(lambda: len(self.services.room) == count)
 
 
+class SomeApprovals:
+    def __init__(self, ledger: SomeLedger) -> None:
+        self._ledger = ledger
+
+    async def get(self, approval_id: ApprovalId) -> Approval | None:
+        return None
+
+    async def states(self, ids: Sequence[ApprovalId]) -> Mapping[ApprovalId, State]:
+        return await self._ledger.look(ids)
+
+
 Change = Callable[[Services], Services]
 
 
@@ -332,6 +343,7 @@ async def running(
         engine=engine,
         resolver=resolver if upstream is None else _ByPort(resolver, upstream),
         ledger=ledger,
+        approvals=SomeApprovals(ledger),
         room=WaitingRoom(ledger.look),
         tunnels=Tunnels(),
         limits=limits or Limits(hold_seconds=30),

@@ -55,11 +55,12 @@ class EmbeddedOpa:
             self._process = subprocess.Popen(  # noqa: S603
                 [
                     self._program, "run", "--server", "--addr", self.url, "--config-file", config, "--authorization", "basic",
-                    "--log-level", "error", "--skip-version-check", "--optimize-store-for-read-speed", "--unix-socket-perm", "600", policy,
+                    "--log-level", "error", "--skip-version-check", "--optimize-store-for-read-speed",
+                    "--unix-socket-perm", "600", policy,
                 ],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/", start_new_session=True,
                 env={"PATH": os.environ.get("PATH", ""), "HOME": str(self._folder)},
-                preexec_fn=die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
+                preexec_fn=die_with_parent if sys.platform == "linux" else None,
                 **self._identity.popen(),  # type: ignore[call-overload]
             )  # fmt: skip
         self._await_ready()

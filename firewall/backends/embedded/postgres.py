@@ -254,7 +254,7 @@ class EmbeddedPostgres:
                 self._process = subprocess.Popen(  # noqa: S603
                     [self._program("postgres"), "-D", self.folder / "data", *(part for s in settings for part in ("-c", s))],
                     stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/", start_new_session=True,
-                    preexec_fn=die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
+                    preexec_fn=die_with_parent if sys.platform == "linux" else None,
                     **self._identity.popen(),  # type: ignore[call-overload]
                 )  # fmt: skip
             if self._await_ready(last=attempt == 2):
