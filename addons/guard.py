@@ -71,7 +71,9 @@ class Firewall:
 
     async def requestheaders(self, flow: http.HTTPFlow) -> None:
         passage = self._begin(flow)
-        self.services.tunnels.of(passage.client_id).passage = passage
+        tunnel = self.services.tunnels.find(passage.client_id)
+        if tunnel is not None:  # else the client is gone already, and the first step that asks says so
+            tunnel.passage = passage
         await self._run(passage)
 
     async def request(self, flow: http.HTTPFlow) -> None:
@@ -204,6 +206,9 @@ class Firewall:
         await self._settle(passage)
 
     # --- connections ----------------------------------------------------------------------------------------------------
+
+    def client_connected(self, client: connection.Client) -> None:
+        self.services.tunnels.open(client.id)
 
     def server_connect(self, data: ServerConnectionHookData) -> None:
         tunnel = self.services.tunnels.find(data.client.id)

@@ -4,6 +4,7 @@ upstream connections are open for it. An identity travels here, never in a heade
 from dataclasses import dataclass, field
 
 from addons.passage import Passage
+from firewall.errors import Abandoned
 from firewall.ports import Credential, Route
 
 Target = tuple[str, int]
@@ -27,10 +28,15 @@ class Tunnels:
     def __init__(self) -> None:
         self._tunnels: dict[str, Tunnel] = {}
 
+    def open(self, client_id: str) -> Tunnel:
+        tunnel = self._tunnels[client_id] = Tunnel()
+        return tunnel
+
     def of(self, client_id: str) -> Tunnel:
+        """Raises Abandoned when the connection is gone."""
         tunnel = self._tunnels.get(client_id)
         if tunnel is None:
-            tunnel = self._tunnels[client_id] = Tunnel()
+            raise Abandoned("the client left")
         return tunnel
 
     def find(self, client_id: str) -> Tunnel | None:

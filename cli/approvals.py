@@ -48,15 +48,35 @@ def deny(approval_id: Id, reason: Annotated[str, typer.Option(help="Why; the age
 
 @app.command()
 def watch(json: Json = False) -> None:
-    """Follows approvals as they are asked for and decided; Ctrl-C ends."""
-    for event, data in client().events("/v1/events"):
-        if event != "approval":
-            continue
-        if json:
-            emit(data)
-        else:
-            shown = ("time", "event", "approval", "agent_name", "name", "host")
-            print(" ".join(str(data[field]) for field in shown if data.get(field)))
+    """Shows what waits, then follows approvals as they are asked for and decided; Ctrl-C ends."""
+    api = client()
+    for event, data in api.events("/v1/events"):
+        if event == "open":
+            for waiting in reversed(api.every("/v1/approvals", status="pending")):
+                _happened(_as_event(waiting), json)
+        elif event == "approval":
+            _happened(data, json)
+
+
+def _as_event(approval: Any) -> dict[str, Any]:
+    """An approval that waits already, as the event that asked for it."""
+    same = ("name", "kind", "risk", "method", "host", "rules", "revision")
+    return {
+        "event": "approval.requested",
+        "time": approval["requested_at"],
+        "approval": approval["id"],
+        "action": approval["action_id"],
+        "agent": approval["agent_id"],
+        "agent_name": approval["agent"],
+    } | {field: approval[field] for field in same}
+
+
+def _happened(data: Any, json: bool) -> None:
+    if json:
+        emit(data)
+    else:
+        shown = ("time", "event", "approval", "agent_name", "name", "host")
+        print(" ".join(str(data[field]) for field in shown if data.get(field)), flush=True)
 
 
 def _decided(approval: Any, json: bool) -> None:

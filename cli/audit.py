@@ -1,6 +1,7 @@
 """`aaf audit`: the chain, checked by whoever asks."""
 
 import asyncio
+import time
 from typing import Annotated, Any
 
 import asyncpg
@@ -13,6 +14,7 @@ from cli.session import settings
 from firewall.audit.chain import Fault, Row, Verifier
 
 BATCH = 2000
+POLL_SECONDS = 1.0
 
 app = typer.Typer(no_args_is_help=True, help="The audit log.")
 

@@ -1,24 +1,35 @@
 """A small client of the control API. It ignores the proxy settings of its environment: it may run where an agent's are set."""
 
+import http.client
 import json
 import ssl
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from cli.output import fail
 from cli.session import Access, access, settings
 
 TIMEOUT_SECONDS = 30
+SILENT_SECONDS = 60
+"""How long a stream may say nothing: the API says every ten seconds that it is still there."""
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """The API never redirects, and the key must not follow anyone who does."""
+
+    def redirect_request(self, *_: object) -> None:
+        return None
 
 
 class Client:
     def __init__(self, to: Access) -> None:
         self._to = to
         context = ssl.create_default_context()
-        self._open = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)).open
+        self._open = urllib.request.build_opener(_NoRedirect, urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)).open
 
     def get(self, path: str, **query: object) -> Any:
         given = {name: value for name, value in query.items() if value is not None}
@@ -45,9 +56,10 @@ class Client:
             if cursor is None or (limit is not None and len(found) >= limit):
                 return found if limit is None else found[:limit]
 
-    def events(self, path: str, timeout: float | None = None) -> Iterator[tuple[str, Any]]:
-        """Server-sent events as (event, data), for as long as the stream lasts."""
-        with self._request("GET", path, None, timeout) as answer:
+    def events(self, path: str) -> Iterator[tuple[str, Any]]:
+        """Server-sent events as (event, data); first ("open", None), after which nothing is missed. Fails when the stream ends."""
+        with self._request("GET", path, None, SILENT_SECONDS) as answer:
+            yield "open", None
             event, data = "message", ""
             for raw in answer:
                 line = raw.decode().rstrip("\n")
@@ -58,13 +70,18 @@ class Client:
                 elif not line and data:
                     yield event, json.loads(data)
                     event, data = "message", ""
+        fail("the control API ended the stream of events")
 
     def _call(self, method: str, path: str, body: object | None = None) -> Any:
         with self._request(method, path, body, TIMEOUT_SECONDS) as answer:
             text = answer.read()
+        try:
             return json.loads(text) if text else None
+        except ValueError:
+            fail(f"{self._to.api_url} answered with something that is not JSON: is it the control API?")
 
-    def _request(self, method: str, path: str, body: object | None, timeout: float | None) -> Any:
+    @contextmanager
+    def _request(self, method: str, path: str, body: object | None, timeout: float) -> Iterator[http.client.HTTPResponse]:
         request = urllib.request.Request(  # noqa: S310 (the user's own URL, http or https)
             self._to.api_url.rstrip("/") + path,
             method=method,
@@ -72,10 +89,11 @@ class Client:
             headers={"Authorization": f"Bearer {self._to.key}"} | ({} if body is None else {"Content-Type": "application/json"}),
         )
         try:
-            return self._open(request, timeout=timeout)
+            with self._open(request, timeout=timeout) as answer:
+                yield answer
         except urllib.error.HTTPError as error:
             fail(_problem(error))
-        except (urllib.error.URLError, OSError) as error:
+        except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
             fail(f"the control API at {self._to.api_url} does not answer: {getattr(error, 'reason', error)}")
 
 

@@ -7,7 +7,7 @@ import json
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,7 +17,7 @@ from addons.tunnels import Tunnels
 from addons.waiting import WaitingRoom
 from certs import ca
 from certs.leaf import LeafIssuer
-from firewall.approval import State
+from firewall.approval import Approval, State
 from firewall.audit.entry import Draft, Event
 from firewall.errors import EngineUnavailable, LedgerUnavailable, NotResolved
 from firewall.ids import ActionId, AgentId, ApprovalId, TokenId
@@ -327,9 +327,6 @@ class SomeApprovals:
         return await self._ledger.look(ids)
 
 
-Change = Callable[[Services], Services]
-
-
 @asynccontextmanager
 async def running(
     upstream: Upstream | None = None, *, patience: Patience = PATIENT, limits: Limits | None = None, roots: str = ""
@@ -443,6 +440,3 @@ class RawUpstream:
         finally:
             writer.close()
 
-
-def with_limits(services: Services, **changes: Any) -> Services:
-    return replace(services, limits=replace(services.limits, **changes))

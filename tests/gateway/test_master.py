@@ -217,7 +217,7 @@ async def test_a_client_that_leaves_ends_its_hold_at_once_and_the_approval_stays
     await until(lambda: rig.ledger.decided())
     assert rig.ledger.decided() == [("pending", "client-left")]
     assert len(rig.ledger.left) == 1
-    assert [state.value for state in rig.ledger.found.values()] == ["pending"]
+    assert [state.value for state in rig.ledger.states.values()] == ["pending"]
     assert rig.log.requests == []
 
 
