@@ -180,7 +180,7 @@ class Firewall:
                 passage.failure = Abandoned("the client left")
             else:
                 passage.failure = UpstreamUnreachable(flow.error.msg if flow.error else "the destination failed")
-        if passage.answer is None and flow.response is None:
+        if passage.answer is None and passage.status is None:  # nothing of an answer was passed on yet
             self._answer(passage, passage.failure)
         await self._end(passage)
 

@@ -24,6 +24,7 @@ from cli.processes import BACK_OFF, Child, ChildFailed
 from cli.session import access_file, write_private
 from firewall.backends.embedded.opa import EmbeddedOpa
 from firewall.backends.embedded.postgres import ADMIN, APP, CannotStart, EmbeddedPostgres
+from firewall.backends.opa import OpaEngine
 from firewall.backends.postgres.migrate import migrate
 from firewall.backends.postgres.store import Store, UnsafeRole
 from firewall.errors import LedgerUnavailable
@@ -31,6 +32,7 @@ from firewall.seal import Sealer, Unsealable
 from firewall.settings import Settings, decode_key
 
 WATCH_SECONDS = 0.5
+POLICY_SECONDS = 30.0
 
 log = structlog.get_logger()
 
@@ -107,6 +109,7 @@ async def _system(settings: Settings) -> AsyncIterator[Ready]:
             stack.callback(opa.stop)
             _keep(stack, opa.died, opa.start, "opa")
         proxy_url = str((await _child("gateway", environment, lifeline, stack, settings.drain_seconds + 15))["proxy_url"])
+        await _policy_loaded(environment["OPA_URL"])
         await _child("worker", environment, lifeline, stack, 15)
         ca_file = settings.data_dir / "ca.pem"
         ca_file.write_text(
@@ -195,6 +198,19 @@ def _opa(settings: Settings, sealer: Sealer, ports: dict[str, str], stack: conte
         bundle_token=token,
         ca_file=settings.tls_cert_file,
     )
+
+
+async def _policy_loaded(opa_url: str) -> None:
+    """Waits until OPA has fetched the policy and decides by it."""
+    engine = OpaEngine(opa_url)
+    try:
+        async with asyncio.timeout(POLICY_SECONDS):
+            while not await engine.ready():  # noqa: ASYNC110 (OPA tells nobody)
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        raise CannotRun("OPA did not get its policy from the control API; see opa.log in the data directory") from None
+    finally:
+        await engine.close()
 
 
 async def _child(

@@ -3,6 +3,7 @@
 import re
 
 from firewall.errors import HeadTooLarge, Malformed, TargetTooLong
+from firewall.request import parse_authority
 
 HEAD_LIMIT = 64 << 10
 TARGET_LIMIT = 8 << 10
@@ -66,6 +67,9 @@ def _check_target(method: bytes, target: bytes, *, inside: bool) -> None:
             raise Malformed("CONNECT needs host:port")
     elif not target.lower().startswith(b"http://"):
         raise Malformed("a plain request to a proxy needs an http:// target; https goes through CONNECT")
+    else:
+        # mitmproxy takes port 0 for no port at all (TRAPS 23); an authority that is none of ours ends here.
+        parse_authority(target[len(b"http://") :].partition(b"/")[0].decode("ascii"), 80)
 
 
 def _check_framing(method: bytes, line: bytes, fields: list[tuple[bytes, bytes]]) -> None:

@@ -1,6 +1,7 @@
 """The whole system for a module's tests, a destination for it, and what its processes logged when a test fails."""
 
 import asyncio
+import re
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -92,6 +93,11 @@ def make_parts(
 def parts(make_parts: PartsFactory) -> Parts:
     """Everything, as it ships."""
     return make_parts()
+
+
+def name_of(request: pytest.FixtureRequest) -> str:
+    """A name for the test's own agent: at most 63 characters that an agent's name may have."""
+    return re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_"))[-63:].strip("-")
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -160,6 +160,11 @@ class Gateway(Process):
         children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
         return [int(pid) for pid in children if b"gateway.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
+    def crash(self) -> None:
+        """SIGKILL to the supervisor and its workers at once."""
+        os.killpg(self.pid, signal.SIGKILL)
+        self.kill()
+
     def ready(self) -> dict[str, Any] | None:
         """What `/health/ready` says, when it says that all is well."""
         try:
@@ -289,10 +294,9 @@ class Parts:
             self.ca_file.write_bytes(answer.read())
 
     def close(self) -> None:
-        for gateway in self.gateways:
-            gateway.kill()
+        for process in (*self.gateways, self.api_process):
+            process.stop()
         self.opa.stop()
-        self.api_process.kill()
         self._thread.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -342,9 +346,12 @@ class Parts:
         return until(lambda: found if len(found := find()) == count else [])
 
     def waiters(self, agent: Agent) -> int:
-        """How many requests of this agent are held now."""
-        rows = self.sql("select count(*) from aaf.approval_waiters where agent_id = $1", to_uuid(agent.id))
-        return int(rows[0][0])
+        """How many requests of this agent are held now; -1 while one of them waits for an approval that is decided already."""
+        waiting = """
+            select coalesce(sum(case when a.state = 'pending' then 1 else -1000000 end), 0)
+            from aaf.approval_waiters w join aaf.approvals a on a.id = w.approval_id where w.agent_id = $1
+        """
+        return max(-1, int(self.sql(waiting, to_uuid(agent.id))[0][0]))
 
     def activate(self, policy_text: str) -> str:
         """Makes another policy the active one, as the API's ledger does. Returns its revision."""

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import re
 import ssl
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from tests.e2e.conftest import name_of
 from tests.e2e.parts import ROOT, Agent, Parts, until
 from tests.e2e.sites import MODULE, PACKAGE, git_site, index_site, npm_site
 from tests.e2e.upstream import Seen, Upstream
@@ -84,8 +84,7 @@ class Client:
 @pytest.fixture
 def client(parts: Parts, upstream: Upstream, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Client]:
     upstream.log.requests.clear()
-    name = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_")).strip("-")
-    yield Client(parts=parts, upstream=upstream, agent=parts.agent(name), home=tmp_path)
+    yield Client(parts=parts, upstream=upstream, agent=parts.agent(name_of(request)), home=tmp_path)
     upstream.sites.clear()
 
 

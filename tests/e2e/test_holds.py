@@ -9,7 +9,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.e2e.conftest import POLICY, PartsFactory
+from tests.e2e.conftest import POLICY, PartsFactory, name_of
 from tests.e2e.parts import Agent, Gateway, Parts, Refusal, until
 from tests.e2e.upstream import Seen, Upstream
 from tests.e2e.wire import Answer, Wire, connect_head, head, request, tunnel
@@ -57,12 +57,13 @@ class Held:
         return sum(1 for approval in self.parts.api.approvals() if approval["agent_id"] == self.agent.id)
 
     def waiting(self, count: int) -> None:
+        """Waits until `count` requests are held, each for an approval that nobody has decided."""
         until(lambda: self.parts.waiters(self.agent) == count)
 
 
 @pytest.fixture
 def held(parts: Parts, upstream: Upstream, request: pytest.FixtureRequest) -> Iterator[Held]:
-    made = Held(parts, upstream, parts.agent(request.node.name.removeprefix("test_").replace("_", "-")))
+    made = Held(parts, upstream, parts.agent(name_of(request)))
     yield made
     made.close()
 
@@ -148,9 +149,9 @@ def test_a_denial_answers_the_same_request_for_ten_minutes(held: Held) -> None:
     assert held.ask(path_of(held)).status == 403
     assert held.count() == 1
     assert is_pending(held.ask(path_of(held), b"amount=6"), held.parts.pending(held.agent)[0]["id"])
-    held.parts.sql("update aaf.approvals set decided_at = decided_at - interval '599 seconds' where id = $1", uuid_of(approval))
+    held.parts.sql("update aaf.approvals set decided_at = decided_at - interval '540 seconds' where id = $1", uuid_of(approval))
     assert held.ask(path_of(held)).status == 403
-    held.parts.sql("update aaf.approvals set decided_at = decided_at - interval '10 seconds' where id = $1", uuid_of(approval))
+    held.parts.sql("update aaf.approvals set decided_at = decided_at - interval '60 seconds' where id = $1", uuid_of(approval))
     assert held.ask(path_of(held)).status == 503
     assert held.count() == 3
     assert held.seen() == []
@@ -462,7 +463,7 @@ def test_pending_approvals_outlive_the_gateway(make_parts: PartsFactory, upstrea
         parts.gateway.start()
         second = held.send(path_of(held))
         held.waiting(1)
-        parts.gateway.kill()
+        parts.gateway.crash()
         with pytest.raises((http.client.HTTPException, OSError)):
             second.answer("POST")
         parts.api.approve(approval["id"])

@@ -246,3 +246,22 @@ def test_a_child_that_is_killed_is_started_again(system: System, child: str) -> 
     until(lambda: (now := pid()) is not None and now != before)
     until(lambda: curl(system, "https://example.com/again").stdout == "reached /again", seconds=60)
     until(lambda: system.aaf("agent", "list", check=False).returncode == 0, seconds=60)
+
+
+def test_proxy_and_api_speak_tls_when_they_have_a_certificate(
+    opa_binary: Path, upstream: Upstream, authority: TestAuthority
+) -> None:
+    own = authority.issue("127.0.0.1", "localhost")
+    env = {
+        "AAF_TLS_CERT_FILE": str(own.certificate),
+        "AAF_TLS_KEY_FILE": str(own.key),
+        "AAF_CONNECT_TO": f":443:127.0.0.1:{upstream.https_port}",
+        "AAF_UPSTREAM_CA_FILE": str(upstream.ca_file),
+    }
+    with System(opa_binary, env=env) as secured:
+        assert secured.ready["proxy_url"].startswith("https://demo:")
+        assert secured.ready["api_url"].startswith("https://")
+        answer = curl(secured, "--proxy-cacert", str(authority.file), "https://example.com/through-tls")
+        assert answer.stdout == "reached /through-tls"
+        listed = secured.aaf("agent", "list", env={"SSL_CERT_FILE": str(authority.file)})
+        assert "demo" in listed.stdout

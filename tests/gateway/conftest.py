@@ -1,7 +1,6 @@
 """A destination for the tests of the gateway: `up.test`, with TLS and without."""
 
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
 

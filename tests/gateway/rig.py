@@ -219,9 +219,11 @@ class Wire:
                 got += data
         return got
 
-    async def start_tls(self, authority: ca.Authority, server_name: str) -> None:
+    async def start_tls(self, authority: ca.Authority, server_name: str, alpn: Sequence[str] = ()) -> None:
         context = ssl.create_default_context(cadata=ca.certificate_pem(authority))
         context.check_hostname = False
+        if alpn:
+            context.set_alpn_protocols(list(alpn))
         await self.writer.start_tls(context, server_hostname=server_name)
 
     def peer_certificate(self) -> bytes:
@@ -253,7 +255,7 @@ def inner(target: str, *, method: str = "GET", host: str = "up.test", headers: s
 
 async def until(fact: Callable[[], object], seconds: float = 20) -> None:
     async with asyncio.timeout(seconds):
-        while not fact():  # noqa: ASYNC110 (the facts are other people's variables)
+        while not fact():
             await asyncio.sleep(0.005)
 
 
@@ -297,12 +299,14 @@ class Rig:
         finally:
             await wire.close()
 
-    async def tunnel(self, host: str = "up.test", port: int = 443, *, server_name: str | None = None, tls: bool = True) -> Wire:
+    async def tunnel(
+        self, host: str = "up.test", port: int = 443, *, server_name: str | None = None, tls: bool = True, alpn: Sequence[str] = ()
+    ) -> Wire:
         wire = await self.connect()
         answer = await wire.ask(f"CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n{basic()}\r\n".encode(), head_only=True)
         assert answer.status == 200, answer
         if tls:
-            await wire.start_tls(self.authority, server_name or host)
+            await wire.start_tls(self.authority, server_name or host, alpn)
         return wire
 
     def approve(self) -> None:
@@ -439,4 +443,3 @@ class RawUpstream:
             pass
         finally:
             writer.close()
-

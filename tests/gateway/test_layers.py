@@ -20,6 +20,10 @@ RAW = {
     "smtp": b"EHLO up.test\r\n",
 }
 
+WEBSOCKET = (
+    "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+)
+
 
 class Silent:
     """A destination that says nothing and keeps what it gets."""
@@ -158,8 +162,7 @@ async def test_a_101_that_nobody_asked_for_ends_the_connection(rig: Rig, asked: 
 
 async def test_a_websocket_passes_both_ways_once_released(rig: Rig) -> None:
     wire = await rig.connect()
-    key = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
-    answer = await wire.ask(plain("/ws", headers=key), head_only=True)
+    answer = await wire.ask(plain("/ws", headers=WEBSOCKET), head_only=True)
     assert answer.status == 101
     await wire.send(b"\x81\x82\x00\x00\x00\x00hi")
     assert await wire.reader.readexactly(9) == b"\x81\x07echo hi"
@@ -169,6 +172,5 @@ async def test_a_websocket_passes_both_ways_once_released(rig: Rig) -> None:
 
 async def test_a_websocket_to_a_denied_host_does_not_open(rig: Rig) -> None:
     rig.engine.verdict = DENY
-    key = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
-    assert (await rig.ask(plain("/ws", headers=key))).status == 403
+    assert (await rig.ask(plain("/ws", headers=WEBSOCKET))).status == 403
     assert rig.log.requests == []

@@ -9,13 +9,13 @@ import pytest
 
 from addons import PATH
 from addons.passage import Passage, Step
-from addons.settle import Settle
 from addons.services import Limits
+from addons.settle import Settle
 from firewall.audit.entry import Event
 from firewall.errors import LedgerUnavailable
 from gateway.master import LOCKED
 from tests.e2e.upstream import Upstream
-from tests.gateway.rig import DENY, HOLD, RawUpstream, Rig, basic, inner, plain, running, until
+from tests.gateway.rig import DENY, HOLD, RawUpstream, Rig, Wire, basic, inner, plain, running, until
 
 BEFORE_EGRESS = [step for step in PATH if step is not Settle]
 MEGABYTE = 1 << 20
@@ -150,8 +150,7 @@ async def test_bytes_behind_a_held_request_do_not_gather(rig: Rig) -> None:
     await rig.held()
     before = _resident()
     with pytest.raises(ConnectionError):
-        for _ in range(50 * MEGABYTE // 65536):
-            await wire.send(b"x" * 65536)
+        await _pour(wire, 50 * MEGABYTE)
     assert _resident() - before < 25 * MEGABYTE
     await rig.held(0)
     assert rig.log.requests == []
@@ -316,6 +315,11 @@ async def test_headers_of_ours_in_an_answer_from_outside_are_stripped(rig: Rig) 
     answer = await rig.ask(plain("/forged"))
     assert answer.body == b"forged"
     assert not [name for name in answer.headers if name.startswith("x-aaf-")]
+
+
+async def _pour(wire: Wire, size: int) -> None:
+    for _ in range(size // 65536):
+        await wire.send(b"x" * 65536)
 
 
 def _resident() -> int:

@@ -5,7 +5,6 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -28,7 +27,7 @@ async def hasty(upstream: Upstream, upstream_roots: str, request: pytest.Fixture
         yield rig
 
 
-def short(name: str) -> Any:
+def short(name: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("hasty", [name], indirect=True)
 
 

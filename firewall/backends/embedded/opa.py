@@ -81,7 +81,8 @@ class EmbeddedOpa:
     def _config(self) -> str:
         service: dict[str, object] = {"url": self._bundles_url, "credentials": {"bearer": {"token": self._token}}}
         if self._ca_file is not None:
-            service["tls"] = {"ca_cert": str(self._ca_file)}
+            copy = self._write("ca.pem", self._ca_file.read_text())  # our user may not reach the original
+            service["tls"] = {"ca_cert": str(copy), "system_ca_required": True}
         polling = {"min_delay_seconds": 1, "max_delay_seconds": 2, "long_polling_timeout_seconds": 30}
         return json.dumps(
             {
