@@ -12,6 +12,7 @@ from enum import Enum
 import structlog
 
 from firewall.approval import State
+from firewall.errors import LedgerUnavailable
 from firewall.ids import ActionId, ApprovalId
 
 log = structlog.get_logger()
@@ -69,7 +70,10 @@ class WaitingRoom:
         try:
             if look:
                 # What happened between the opening of the approval and this line was told to nobody.
-                await self._look([approval_id])
+                try:
+                    await self._look([approval_id])
+                except LedgerUnavailable as error:
+                    log.warning("approval.not-read", reason=error.detail)  # the poll asks again
             return await future
         finally:
             timer.cancel()

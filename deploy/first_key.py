@@ -1,6 +1,6 @@
 """Makes the first admin key of an installation, and prints it, once: `python /opt/aaf/first_key.py NAME`.
 
-For where there is no `aaf up` that makes one. It needs what the control API needs (DATABASE_URL, ENCRYPTION_MASTER_KEY), goes through
+For where no `aaf up` makes one. It needs what the control API needs (DATABASE_URL, ENCRYPTION_MASTER_KEY), goes through
 the audit chain like any other key, and refuses where a live admin key exists: whoever has that one makes further keys with it.
 """
 
@@ -42,7 +42,9 @@ async def run(name: str) -> int:
     if settings.database_url is None or settings.master_key is None:
         sys.stderr.write("DATABASE_URL and ENCRYPTION_MASTER_KEY are required\n")
         return 2
-    store = await Store.connect(settings.database_url.get_secret_value(), sealer=Sealer(decode_key(settings.master_key)), process="api")
+    store = await Store.connect(
+        settings.database_url.get_secret_value(), sealer=Sealer(decode_key(settings.master_key)), process="api"
+    )
     try:
         key = await first_key(store, name)
     finally:

@@ -16,8 +16,6 @@ from firewall.audit.entry import Draft
 from firewall.ids import ActionId, AgentId, ApprovalId, TokenId
 from firewall.verdict import Terms, Verdict
 
-# --- changes of state ---------------------------------------------------------------------------------------------------
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenApproval:
@@ -170,6 +168,10 @@ class Item:
     drafts: tuple[Draft, ...]
     change: Change | None = None
 
+    def __post_init__(self) -> None:
+        if not self.drafts:
+            raise ValueError("an item has at least one entry: nothing changes without one")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Appended:
@@ -204,9 +206,6 @@ class Ledger(Protocol):
         ...
 
 
-# --- reads --------------------------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agent:
     id: AgentId
@@ -233,7 +232,6 @@ class Agents(Protocol):
 
     def known(self, name: str, token: str) -> Credential | None:
         """What is in memory. `name`: the agent's name or id."""
-        ...
 
     def is_live(self, credential: Credential) -> bool:
         """Whether a credential that was good still is: asked for every request, and while one is held."""
@@ -245,7 +243,6 @@ class Agents(Protocol):
 
     def on_change(self, callback: Callable[[], None]) -> None:
         """`callback` runs whenever agents or tokens may have changed."""
-        ...
 
 
 class Approvals(Protocol):
@@ -283,11 +280,9 @@ class Revisions(Protocol):
 
     def kept(self, revision: str) -> Destinations | None:
         """What is in memory."""
-        ...
 
     async def find(self, revision: str) -> Destinations | None:
         """None for a revision that nobody stored: its decisions count for nothing. Raises EngineUnavailable."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -303,4 +298,3 @@ class Route:
 class Resolver(Protocol):
     async def route(self, host: str, port: int) -> Route:
         """Resolves once. `host`: a name (lower-case A-labels) or a literal address without brackets. Raises NotResolved."""
-        ...

@@ -14,6 +14,8 @@ QUICK_SECONDS = 5.0
 """A worker that dies sooner than this after its start counts as failing."""
 QUICK_LIMIT = 5
 BACK_OFF = (0.1, 0.5, 1.0, 2.0, 5.0)
+CANNOT = 78
+"""Exit status (sysexits.h, EX_CONFIG) of a worker that no further try would start."""
 
 log = structlog.get_logger()
 
@@ -87,7 +89,7 @@ class Workers:
             slot.restarts += 1
             quick = quick + 1 if loop.time() - started < QUICK_SECONDS else 0
             log.error("worker.died", worker=slot.number, status=status, restarts=slot.restarts)
-            if quick >= QUICK_LIMIT and not was_ready:
+            if not was_ready and (quick >= QUICK_LIMIT or status == CANNOT):
                 self.failed.set()
                 return
             await asyncio.sleep(BACK_OFF[min(quick, len(BACK_OFF) - 1)] if not was_ready or quick > 1 else 0)

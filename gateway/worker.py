@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from socket import socket
 from typing import Any
 
+import asyncpg
 import structlog
 import uvloop
 
@@ -24,11 +25,13 @@ from firewall.backends.lifeline import announce, watch
 from firewall.backends.logs import configure_logs
 from firewall.backends.opa import OpaEngine
 from firewall.backends.postgres.authority import load_or_create
-from firewall.backends.postgres.store import Store
+from firewall.backends.postgres.store import Store, UnsafeRole
 from firewall.backends.resolver import SystemResolver
 from firewall.digest import DIGEST_KEY
-from firewall.seal import Sealer
-from firewall.settings import Settings, decode_key, load
+from firewall.errors import LedgerUnavailable
+from firewall.seal import Sealer, Unsealable
+from firewall.settings import BadSettings, Settings, decode_key, load
+from gateway.children import CANNOT
 from gateway.master import GatewayMaster
 from gateway.timeouts import Patience, Timeouts
 from gateway.tls import MemoryTls
@@ -177,7 +180,21 @@ def main(arguments: list[str]) -> int:
     configure_logs()
     listening = socket(fileno=options.listen)
     listening.setblocking(False)
-    return uvloop.run(serve(load(), listening=listening, lifeline=options.lifeline, ready=options.ready))
+    try:
+        return uvloop.run(serve(load(), listening=listening, lifeline=options.lifeline, ready=options.ready))
+    except BadSettings as error:
+        log.error("gateway.cannot-start", reason=str(error))
+        return CANNOT
+    except UnsafeRole as error:
+        log.error("gateway.cannot-start", reason=f"DATABASE_URL: {error}")
+        return CANNOT
+    except Unsealable as error:
+        remedy = "start it with the ENCRYPTION_MASTER_KEY that this database was first used with"
+        log.error("gateway.cannot-start", reason=f"ENCRYPTION_MASTER_KEY: {error}", remedy=remedy)
+        return CANNOT
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, LedgerUnavailable, OSError, TimeoutError) as error:
+        log.error("gateway.cannot-start", reason=f"DATABASE_URL: {type(error).__name__}: {error}")
+        return 1
 
 
 if __name__ == "__main__":

@@ -10,8 +10,9 @@ FREE = ("contracts", "e2e", "reference", "vectors")
 ELSEWHERE = {
     # contracts: the real backend and the one in memory pass the same tests
     "firewall/ports.py": "contracts/test_ledger.py",
-    "firewall/backends/memory.py": "contracts/test_ledger.py",
-    "firewall/backends/opa.py": "contracts/test_engine.py",
+    "firewall/backends/memory/directory.py": "contracts/test_ledger.py",
+    "firewall/backends/memory/ledger.py": "contracts/test_ledger.py",
+    "firewall/backends/memory/state.py": "contracts/test_approvals.py",
     "firewall/backends/postgres/ledger.py": "contracts/test_ledger.py",
     "firewall/backends/postgres/changes.py": "contracts/test_ledger.py",
     "firewall/backends/postgres/approvals.py": "contracts/test_approvals.py",

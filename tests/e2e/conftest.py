@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import PostgresServer
+from tests.conftest import Database, PostgresServer
 from tests.e2e.parts import Parts
 from tests.e2e.pki import TestAuthority
 from tests.e2e.upstream import LoopThread, Upstream
@@ -72,12 +72,13 @@ def upstream(loop_thread: LoopThread, authority: TestAuthority) -> Iterator[Upst
 def make_parts(
     postgres_server: PostgresServer, opa_binary: Path, authority: TestAuthority, upstream: Upstream
 ) -> Iterator[PartsFactory]:
-    """Builds `Parts` on a database of their own; every host leads to `upstream` unless `settings` say otherwise."""
+    """Builds `Parts` on a database of their own, or on `database`; every host leads to `upstream` unless `settings` say otherwise."""
     with ExitStack() as stack:
 
-        def make(*, policy_text: str = POLICY, start: bool = True, **settings: str) -> Parts:
-            database = asyncio.run(postgres_server.create())
-            stack.callback(lambda: asyncio.run(postgres_server.drop(database)))
+        def make(*, policy_text: str = POLICY, start: bool = True, database: Database | None = None, **settings: str) -> Parts:
+            if database is None:
+                own = database = asyncio.run(postgres_server.create())
+                stack.callback(lambda: asyncio.run(postgres_server.drop(own)))
             routing = f":443:127.0.0.1:{upstream.https_port},:80:127.0.0.1:{upstream.http_port}"
             defaults = {"AAF_CONNECT_TO": routing, "AAF_UPSTREAM_CA_FILE": str(authority.file)}
             parts = Parts(database, opa_binary, policy_text=policy_text, settings=defaults | settings)

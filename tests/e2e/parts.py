@@ -25,6 +25,7 @@ from typing import Any
 import asyncpg
 
 from firewall import policy
+from firewall.audit.chain import Fault, Row, Verifier
 from firewall.audit.entry import Event
 from firewall.audit.events import key_event, policy_activated
 from firewall.backends.embedded.opa import EmbeddedOpa
@@ -150,20 +151,26 @@ class Process:
 
 
 class Gateway(Process):
+    """`module` is its supervisor's, `worker` names its workers' processes."""
+
+    module = "gateway.main"
+    worker = b"gateway.worker"
+
     def __init__(self, name: str, folder: Path, environment: Mapping[str, str]) -> None:
         self.port, self.admin_port = free_port(), free_port()
         ports = {"AAF_PROXY_PORT": str(self.port), "AAF_GATEWAY_ADMIN_PORT": str(self.admin_port)}
-        super().__init__(name, "gateway.main", folder, {**environment, **ports})
+        super().__init__(name, self.module, folder, {**environment, **ports})
 
     def workers(self) -> list[int]:
         """Process identifiers of its workers."""
         children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
-        return [int(pid) for pid in children if b"gateway.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        return [int(pid) for pid in children if self._works(pid)]
 
-    def crash(self) -> None:
-        """SIGKILL to the supervisor and its workers at once."""
-        os.killpg(self.pid, signal.SIGKILL)
-        self.kill()
+    def _works(self, pid: str) -> bool:
+        try:
+            return self.worker in Path(f"/proc/{pid}/cmdline").read_bytes()
+        except (FileNotFoundError, ProcessLookupError):  # it has just ended
+            return False
 
     def ready(self) -> dict[str, Any] | None:
         """What `/health/ready` says, when it says that all is well."""
@@ -294,6 +301,9 @@ class Parts:
             self.ca_file.write_bytes(answer.read())
 
     def close(self) -> None:
+        """May be called twice."""
+        if not self.folder.exists():
+            return
         for process in (*self.gateways, self.api_process):
             process.stop()
         self.opa.stop()
@@ -325,6 +335,16 @@ class Parts:
         """`action.decided` entries, of one agent and with these fields, oldest first."""
         wanted = fields if agent is None else {"agent": agent.id, **fields}
         return [entry for entry in self.entries("action.decided") if all(entry.get(name) == value for name, value in wanted.items())]
+
+    def verify(self) -> Fault | None:
+        """Walks the chain, as `aaf audit verify` does. The first thing that is wrong, if anything is."""
+        (head,) = self.sql("select origin, size, last_leaf from aaf.audit_head")
+        verifier = Verifier(head["origin"])
+        for row in self.sql("select seq, event_hash, leaf_hash, body from aaf.audit_log order by seq"):
+            fault = verifier.feed(Row(**row))
+            if fault is not None:
+                return fault
+        return verifier.finish(head["size"], head["last_leaf"])
 
     def outcome(self, action_id: str) -> dict[str, Any]:
         """Waits for the `action.completed` or `action.failed` of an action."""

@@ -11,6 +11,19 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 
+_MAY_SIGN = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
     certificate: Path
@@ -29,6 +42,7 @@ class TestAuthority:
             self._builder(self._name, self._key.public_key(), timedelta(days=30))
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()), critical=False)
+            .add_extension(_MAY_SIGN, critical=True)
             .sign(self._key, hashes.SHA256())
         )
         self.file = folder / "upstream-ca.pem"

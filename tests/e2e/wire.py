@@ -76,6 +76,14 @@ class Wire:
         finally:
             response.close()
 
+    def line(self) -> bytes:
+        """The next line, read byte by byte, so that what follows is left for `answer`."""
+        self._socket.settimeout(SECONDS)
+        got = b""
+        while not got.endswith(b"\n") and (byte := self._socket.recv(1)):
+            got += byte
+        return got
+
     def silent(self) -> bool:
         """Whether nothing has come yet."""
         self._socket.settimeout(0)

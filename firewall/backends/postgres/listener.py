@@ -20,6 +20,8 @@ class Listener:
         self._connect = connect
         self._callbacks: dict[str, list[Callable[[str], None]]] = defaultdict(list)
         self._connection: asyncpg.Connection | None = None
+        self._listened: set[str] = set()
+        self._turn = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self._lost = asyncio.Event()
         self._closing = False
@@ -29,16 +31,23 @@ class Listener:
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def subscribe(self, channel: str, callback: Callable[[str], None]) -> None:
-        fresh = channel not in self._callbacks
         self._callbacks[channel].append(callback)
-        if fresh and self._connection is not None and not self._connection.is_closed():
-            await self._connection.add_listener(channel, self._heard)
+        if self._connection is not None:
+            await self._listen(self._connection)
 
     async def close(self) -> None:
         self._closing = True
         self._lost.set()
         if self._task is not None:
             await self._task
+
+    async def _listen(self, connection: asyncpg.Connection) -> None:
+        """LISTEN to every channel that this connection does not listen to yet."""
+        async with self._turn:  # a connection runs one statement at a time
+            for channel in list(self._callbacks):
+                if channel not in self._listened:
+                    await connection.add_listener(channel, self._heard)
+                    self._listened.add(channel)
 
     def _heard(self, _connection: object, _pid: int, channel: str, payload: object) -> None:
         self._tell(channel, str(payload))
@@ -67,9 +76,9 @@ class Listener:
             if self._closing:
                 return
             connection.add_termination_listener(lambda _connection: self._lost.set())
-            for channel in list(self._callbacks):
-                await connection.add_listener(channel, self._heard)
-            self._connection = connection
+            # From here on `subscribe` adds its own channel; until here it leaves that to us.
+            self._connection, self._listened = connection, set()
+            await self._listen(connection)
             self.connected.set()
             for channel in list(self._callbacks):
                 self._tell(channel, "")

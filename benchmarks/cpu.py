@@ -1,0 +1,42 @@
+"""CPU time of processes, from /proc (Linux)."""
+
+import os
+from pathlib import Path
+
+TICK_US = 1_000_000 // os.sysconf("SC_CLK_TCK")
+
+
+def parse_stat(text: str) -> tuple[int, int]:
+    """Parent's pid and CPU time in µs (user and system) of one `/proc/PID/stat` (proc(5))."""
+    fields = text.rpartition(")")[2].split()
+    return int(fields[1]), (int(fields[11]) + int(fields[12])) * TICK_US
+
+
+def tree(pid: int) -> list[int]:
+    """A process and its children."""
+    found = [pid]
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                parent, _ = parse_stat((folder / "stat").read_text())
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if parent == pid:
+                found.append(int(folder.name))
+    return found
+
+
+def used(pids: list[int]) -> int:
+    """µs of CPU that the processes and their children have used so far. A child that ends in between is not counted."""
+    total = 0
+    for pid in {member for pid in pids for member in tree(pid)}:
+        try:
+            total += parse_stat(Path(f"/proc/{pid}/stat").read_text())[1]
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return total
+
+
+def resident(pid: int) -> int:
+    """Bytes of memory that the process holds."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -1,0 +1,65 @@
+"""The destination: answers 200 with 200 bytes to anything, plain and over TLS. It notes when the first byte of each `/held/…`
+request came, on the clock that all processes of a machine share, and tells it at `/seen`."""
+
+import asyncio
+import json
+import ssl
+import sys
+import time
+from typing import cast
+
+import uvloop
+
+BODY = b'{"ok":true,"pad":"' + b"x" * 180 + b'"}'
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(BODY) + BODY
+SEEN: dict[str, int] = {}
+
+
+class Server(asyncio.Protocol):
+    def __init__(self) -> None:
+        self._buffer = b""
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass
+
+    def data_received(self, data: bytes) -> None:
+        at = time.monotonic_ns()
+        self._buffer += data
+        while (end := self._buffer.find(b"\r\n\r\n")) >= 0:
+            head = self._buffer[:end]
+            length = _content_length(head)
+            if len(self._buffer) < end + 4 + length:
+                return
+            self._buffer = self._buffer[end + 4 + length :]
+            self._answer(head.split(b" ", 2)[1].decode(), at)
+
+    def _answer(self, path: str, at: int) -> None:
+        assert self._transport is not None
+        if path.startswith("/held/"):
+            SEEN.setdefault(path, at)
+        if path == "/seen":
+            body = json.dumps(SEEN).encode()
+            self._transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        else:
+            self._transport.write(ANSWER)
+
+
+def _content_length(head: bytes) -> int:
+    at = head.lower().find(b"\r\ncontent-length:")
+    return 0 if at < 0 else int(head[at + 17 :].split(b"\r\n", 1)[0])
+
+
+async def main(certificate: str, key: str) -> None:
+    loop = asyncio.get_running_loop()
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+    secure = await loop.create_server(Server, "127.0.0.1", 0, ssl=context, backlog=4096)
+    plain = await loop.create_server(Server, "127.0.0.1", 0, backlog=4096)
+    ports = [server.sockets[0].getsockname()[1] for server in (secure, plain)]
+    print(json.dumps({"https": ports[0], "http": ports[1]}), flush=True)
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+
+
+if __name__ == "__main__":
+    uvloop.run(main(sys.argv[1], sys.argv[2]))

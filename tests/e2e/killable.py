@@ -1,0 +1,111 @@
+"""A gateway whose workers can be told to die inside a step: `main` is the supervisor's, `python -m tests.e2e.killable` a worker.
+
+The order is a file in the folder that KILLABLE names: `STEP WHEN`, when being before, during or after. The worker that gets there
+first takes the order and kills itself, as `kill -9` would. KILLABLE_MUTATION=append-after-release makes a gateway that sends
+first and records afterwards: the one that the check must catch.
+"""
+
+import asyncio
+import os
+import random
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from addons import PATH
+from addons.passage import Passage, Step
+from addons.record import Record
+from addons.settle import Settle
+from firewall.settings import Settings
+from gateway import main as supervisor
+from gateway import worker
+
+FOLDER, MUTATION = "KILLABLE", "KILLABLE_MUTATION"
+APPEND_AFTER_RELEASE = "append-after-release"
+MOMENTS = ("before", "during", "after")
+DURING_SECONDS = 0.01
+
+Call = Callable[[Step, Passage], Awaitable[str | None]]
+
+
+def main(settings: Settings, *, lifeline: int | None, ready: int | None) -> int:
+    return supervisor.main(settings, lifeline=lifeline, ready=ready, worker=(sys.executable, "-m", "tests.e2e.killable"))
+
+
+def order(folder: Path, step: str, when: str) -> None:
+    part = folder / "order.part"
+    part.write_text(f"{step} {when}")
+    part.rename(folder / "order")
+
+
+def taken(folder: Path) -> int | None:
+    """Which process took the order and died of it."""
+    try:
+        return int((folder / "taken").read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _obey(folder: Path, step: str, when: str) -> None:
+    file = folder / "order"
+    try:
+        if file.read_text() != f"{step} {when}":
+            return
+        file.rename(folder / f"order.{os.getpid()}")  # one worker alone succeeds
+    except FileNotFoundError:
+        return
+    part = folder / "taken.part"
+    part.write_text(str(os.getpid()))
+    part.rename(folder / "taken")
+    if when == "during":
+        asyncio.get_running_loop().call_later(random.random() * DURING_SECONDS, _die)
+    else:
+        _die()
+
+
+def make_killable(kind: type[Step], folder: Path) -> None:
+    real: Call = kind.__call__
+
+    async def killable(step: Step, passage: Passage) -> str | None:
+        _obey(folder, kind.name, "before")
+        _obey(folder, kind.name, "during")
+        back = await real(step, passage)
+        _obey(folder, kind.name, "after")
+        return back
+
+    kind.__call__ = killable  # type: ignore[method-assign]
+
+
+def record_after_release() -> None:
+    """The mutation: what is allowed is only said to be recorded, and is when its answer has come."""
+    record: Call = Record.__call__
+    settle: Call = Settle.__call__
+    steps: list[Step] = []
+
+    async def promise(step: Step, passage: Passage) -> str | None:
+        if passage.refusal is not None:
+            return await record(step, passage)
+        steps.append(step)
+        passage.recorded = True
+        return None
+
+    async def keep(step: Step, passage: Passage) -> str | None:
+        if passage.released and not passage.settled:
+            await record(steps[0], passage)
+        return await settle(step, passage)
+
+    Record.__call__ = promise  # type: ignore[assignment,method-assign]
+    Settle.__call__ = keep  # type: ignore[assignment,method-assign]
+
+
+if __name__ == "__main__":
+    if os.environ.get(MUTATION) == APPEND_AFTER_RELEASE:
+        record_after_release()
+    for kind in PATH:
+        make_killable(kind, Path(os.environ[FOLDER]))
+    sys.exit(worker.main(sys.argv[1:]))
