@@ -5,10 +5,13 @@ from addons.passage import Passage, Step
 from firewall.errors import DeniedByPolicy
 from firewall.verdict import NOT_DECIDED
 
+ARRESTED = answer(DeniedByPolicy(NOT_DECIDED.reason), None, close=True)
+"""Stands in the way and is never meant to be seen: a refusal brings an answer of its own."""
+
 
 class Arrest(Step):
     name = "arrest"
 
     async def __call__(self, passage: Passage) -> None:
-        passage.flow.response = answer(DeniedByPolicy(NOT_DECIDED.reason), passage.id)
+        passage.flow.response = ARRESTED
         passage.flow.request.stream = False

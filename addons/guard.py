@@ -203,7 +203,11 @@ class Firewall:
 
     async def _end(self, passage: Passage) -> None:
         self._hold.give_back(passage)
-        await self._settle(passage)
+        try:
+            await self._settle(passage)
+        except Exception:  # the request has left and is recorded; its outcome is what is missing
+            log.exception("step.failed", step=self._settle.name, action=passage.id)
+            metrics.LOST.inc()
 
     # --- connections ----------------------------------------------------------------------------------------------------
 

@@ -1,9 +1,13 @@
 """Where the name leads: resolved once, by us, and every address of the answer classified (the egress guard)."""
 
+from functools import lru_cache
+
 from addons.passage import Passage, Step
 from firewall.address import refusal
 from firewall.errors import AddressRefused, DeniedByPolicy
 from firewall.verdict import Deny
+
+_refusal = lru_cache(maxsize=4096)(refusal)
 
 
 class Locate(Step):
@@ -21,7 +25,7 @@ class Locate(Step):
         route = open_link or await self.services.resolver.route(action.host, action.port)
         if not route.exempt:
             for address in route.addresses:
-                why = refusal(address, destinations.allow_private)
+                why = _refusal(address, destinations.allow_private)
                 if why is not None:
                     raise AddressRefused(f"{action.host}: {why}", rules=rules, revision=revision)
         passage.route = route

@@ -1,5 +1,7 @@
 """What the gateway counts. No label names an agent, a host or a path."""
 
+from functools import cache
+
 from prometheus_client import Counter, Gauge, Histogram
 
 from addons.passage import Passage
@@ -17,5 +19,11 @@ LOST = Counter("aaf_lost_outcomes_total", "Outcomes that could not be kept for a
 
 
 def decided(passage: Passage, effect: str, now: float) -> None:
-    DECISIONS.labels(effect).inc()
-    DECISION_SECONDS.labels(effect).observe(now - passage.started)
+    count, seconds = _of(effect)
+    count.inc()
+    seconds.observe(now - passage.started)
+
+
+@cache
+def _of(effect: str) -> tuple[Counter, Histogram]:
+    return DECISIONS.labels(effect), DECISION_SECONDS.labels(effect)

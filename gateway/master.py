@@ -7,7 +7,7 @@ from collections.abc import Callable
 from socket import socket
 from typing import Any
 
-from mitmproxy import options
+from mitmproxy import ctx, options
 from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.master import Master
 from mitmproxy.proxy import layer, mode_specs
@@ -16,6 +16,7 @@ from mitmproxy.proxy.layers.http import HTTPMode
 from mitmproxy.proxy.mode_servers import AsyncioServerInstance
 
 from addons.guard import Firewall
+from gateway.connection import GatewayConnection, Handlers, handlers_of
 from gateway.layers import GatewayHttp, NextLayer
 from gateway.timeouts import Timeouts
 from gateway.tls import MemoryTls
@@ -48,9 +49,17 @@ class GatewayInstance(AsyncioServerInstance[GatewayMode]):
     listening: socket
     tls: ssl.SSLContext | None = None
     timeouts: Timeouts
+    handlers: Handlers
 
     def make_top_layer(self, context: Context) -> layer.Layer:
         return GatewayHttp(context, HTTPMode.regular, self.timeouts)
+
+    async def handle_stream(self, reader: Any, writer: Any = None) -> None:
+        handler = GatewayConnection(ctx.master, reader, writer, ctx.options, self.mode)  # type: ignore[no-untyped-call]
+        handler.layer = self.make_top_layer(handler.layer.context)
+        handler.handlers = self.handlers
+        with self.manager.register_connection(handler.layer.context.client.id, handler):
+            await handler.handle_client()
 
     async def listen(self, host: str, port: int) -> list[Any]:
         extra: dict[str, Any] = {} if self.tls is None else {"ssl": self.tls, "ssl_handshake_timeout": 10}
@@ -76,7 +85,9 @@ class GatewayMaster(Master):
         self.timeouts = timeouts
         self.guard = firewall(self.close_client)
         GatewayInstance.listening, GatewayInstance.tls, GatewayInstance.timeouts = listening, listener_tls, timeouts
-        self.addons.add(self.proxy, self.guard, timeouts, NextLayer(timeouts), tls)
+        addons = (self.proxy, self.guard, timeouts, NextLayer(timeouts), tls)
+        self.addons.add(*addons)
+        GatewayInstance.handlers = handlers_of(addons)
         self.options.update(**LOCKED, ssl_verify_upstream_trusted_ca=upstream_roots)
         self.ready = asyncio.Event()
 

@@ -45,9 +45,7 @@ class Admin:
         return web.json_response({"status": "ok" if ok else "unavailable", "checks": checks}, status=200 if ok else 503)
 
     async def _metrics(self, _request: web.Request) -> web.Response:
-        return web.Response(
-            body=generate_latest(self._jobs.metrics.registry), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4}
-        )
+        return web.Response(body=generate_latest(self._jobs.metrics.registry), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
 
     async def _postgres(self) -> bool:
         try:

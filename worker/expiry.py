@@ -15,9 +15,7 @@ EVERY_SECONDS = 1.0
 BATCH = 200
 
 
-async def expire_due(
-    ledger: Ledger, due: Callable[[int], Awaitable[Sequence[ApprovalId]]], count: Callable[[int], None]
-) -> bool:
+async def expire_due(ledger: Ledger, due: Callable[[int], Awaitable[Sequence[ApprovalId]]], count: Callable[[int], None]) -> bool:
     """Expires up to `BATCH` approvals and says whether more may be due. `due(limit)` names those past their time; `count` is
     told how many this call expired. Raises LedgerUnavailable when any could not be written; the others are written."""
     ids = await due(BATCH)

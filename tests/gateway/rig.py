@@ -349,17 +349,17 @@ async def running(
         tunnels=Tunnels(),
         limits=limits or Limits(hold_seconds=30),
         digest_key=bytes(32),
-        now=_now,
+        now=now,
         clock=loop.time,
     )
-    authority = ca.create(_now())
+    authority = ca.create(now())
     timeouts = Timeouts(patience)
     listening = bind("127.0.0.1", 0)
     listening.setblocking(False)
     master = GatewayMaster(
         firewall=lambda close_client: Firewall(services, close_client=close_client),
         timeouts=timeouts,
-        tls=MemoryTls(LeafIssuer(authority, now=_now)),
+        tls=MemoryTls(LeafIssuer(authority, now=now)),
         listening=listening,
         listener_tls=None,
         upstream_roots=roots,
@@ -413,7 +413,7 @@ async def _sweep(master: GatewayMaster) -> None:
         master.timeouts.sweep(master.proxy)
 
 
-def _now() -> datetime:
+def now() -> datetime:
     return datetime.now(UTC)
 
 

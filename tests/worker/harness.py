@@ -47,15 +47,11 @@ class World:
             await asyncio.gather(*(self._append(_approving(i)) for i in ids))
         if overdue:
             column = "grant_until" if approved else "expires_at"
-            await self.sql(
-                f"update aaf.approvals set {column} = clock_timestamp() - interval '1 second' where agent = $1", agent
-            )
+            await self.sql(f"update aaf.approvals set {column} = clock_timestamp() - interval '1 second' where agent = $1", agent)
         return ids
 
     async def states(self) -> dict[str, int]:
-        return {
-            row["state"]: row["n"] for row in await self.sql("select state, count(*) as n from aaf.approvals group by state")
-        }
+        return {row["state"]: row["n"] for row in await self.sql("select state, count(*) as n from aaf.approvals group by state")}
 
     async def expired_entries(self) -> list[str]:
         rows = await self.sql("select convert_from(body, 'UTF8') as body from aaf.audit_log where event = 'approval.expired'")

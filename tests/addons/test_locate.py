@@ -1,0 +1,70 @@
+import pytest
+
+from addons.locate import Locate
+from addons.passage import Passage
+from firewall.errors import AddressRefused, DeniedByPolicy, NotResolved
+from firewall.ports import Destinations, Route
+from tests.addons.made import CLIENT, Made
+from tests.gateway.rig import ALLOW, DENY
+
+
+def allowed(made: Made, host: str = "up.test", port: int = 80) -> Passage:
+    passage = made.classified(host=host, port=port)
+    passage.verdict, passage.destinations = ALLOW, made.revisions.destinations
+    return passage
+
+
+async def test_a_name_is_resolved_once_and_its_route_kept() -> None:
+    made = Made()
+    made.resolver.routes["up.test"] = Route(addresses=("93.184.216.34", "8.8.8.8"), port=80)
+    passage = allowed(made)
+    await Locate(made.services)(passage)
+    assert (passage.route, made.resolver.asked) == (made.resolver.routes["up.test"], ["up.test"])
+
+
+async def test_one_bad_address_spoils_the_whole_answer() -> None:
+    made = Made()
+    made.resolver.routes["up.test"] = Route(addresses=("8.8.8.8", "127.0.0.1"), port=80)
+    passage = allowed(made)
+    with pytest.raises(AddressRefused, match="up.test"):
+        await Locate(made.services)(passage)
+    assert passage.route is None
+
+
+async def test_the_policy_may_let_a_private_range_pass() -> None:
+    made = Made()
+    made.revisions.destinations = Destinations(allow_private=("10.1.2.0/24",))
+    made.resolver.routes["up.test"] = Route(addresses=("10.1.2.3",), port=80)
+    await Locate(made.services)(allowed(made))
+
+
+async def test_a_connection_that_is_open_is_judged_by_the_address_it_has() -> None:
+    made = Made()
+    link = Route(addresses=("127.0.0.1",), port=80)
+    made.services.tunnels.of(CLIENT).links["up.test", 80] = link
+    made.resolver.routes["up.test"] = Route(addresses=("8.8.8.8",), port=80)
+    with pytest.raises(AddressRefused):
+        await Locate(made.services)(allowed(made))
+    assert made.resolver.asked == []
+
+
+async def test_a_port_that_the_policy_does_not_name_is_denied_without_a_lookup() -> None:
+    made = Made()
+    with pytest.raises(DeniedByPolicy):
+        await Locate(made.services)(allowed(made, port=8080))
+    assert made.resolver.asked == []
+
+
+async def test_a_name_that_does_not_resolve_ends_the_request() -> None:
+    made = Made()
+    with pytest.raises(NotResolved):
+        await Locate(made.services)(allowed(made))
+
+
+async def test_what_is_denied_never_comes_here() -> None:
+    made = Made()
+    passage = allowed(made)
+    passage.verdict = DENY
+    with pytest.raises(AssertionError):
+        await Locate(made.services)(passage)
+    assert made.resolver.asked == []
