@@ -13,7 +13,7 @@ from addons.passage import Passage, Step
 from addons.services import Services
 from addons.waiting import Woken
 from firewall.audit import events
-from firewall.digest import body_hash, digest
+from firewall.digest import digest
 from firewall.errors import (
     AgentDisabled,
     ApprovalExpired,
@@ -86,13 +86,7 @@ class Hold(Step):
             return
         body = passage.flow.request.raw_content or b""
         passage.request = replace(request, body=body)
-        content_type = passage.flow.request.headers.get("content-type", "")
-        text = digest(
-            passage.request,
-            agent_id=action.agent_id,
-            body_sha256=body_hash(body, content_type),
-            key=self.services.digest_key,
-        )
+        text = digest(passage.request, agent_id=action.agent_id, body=body, key=self.services.digest_key)
         passage.action = replace(action, digest=text)
 
     async def _open(self, passage: Passage) -> tuple[ApprovalId, bool]:

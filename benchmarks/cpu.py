@@ -1,9 +1,12 @@
-"""CPU time of processes, from /proc (Linux)."""
+"""CPU time and memory of processes, from /proc (Linux)."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 TICK_US = 1_000_000 // os.sysconf("SC_CLK_TCK")
+
+_GONE = (FileNotFoundError, ProcessLookupError)
 
 
 def parse_stat(text: str) -> tuple[int, int]:
@@ -12,27 +15,26 @@ def parse_stat(text: str) -> tuple[int, int]:
     return int(fields[1]), (int(fields[11]) + int(fields[12])) * TICK_US
 
 
-def tree(pid: int) -> list[int]:
-    """A process and its children."""
-    found = [pid]
+def children(pid: int) -> list[int]:
+    found = []
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
             try:
                 parent, _ = parse_stat((folder / "stat").read_text())
-            except (FileNotFoundError, ProcessLookupError):
+            except _GONE:
                 continue
             if parent == pid:
                 found.append(int(folder.name))
     return found
 
 
-def used(pids: list[int]) -> int:
-    """µs of CPU that the processes and their children have used so far. A child that ends in between is not counted."""
+def used(pids: Iterable[int]) -> int:
+    """µs of CPU that these processes have used so far, their children not. One that is gone counts nothing."""
     total = 0
-    for pid in {member for pid in pids for member in tree(pid)}:
+    for pid in pids:
         try:
             total += parse_stat(Path(f"/proc/{pid}/stat").read_text())[1]
-        except (FileNotFoundError, ProcessLookupError):
+        except _GONE:
             continue
     return total
 

@@ -6,12 +6,13 @@ import json
 import ssl
 import time
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-from benchmarks import cpu
 from benchmarks.client import Connection, Proxy, connect, request
-from benchmarks.system import Target
+from benchmarks.place import Place
+from benchmarks.rules import HELD
+from benchmarks.system import Access, Target
 from benchmarks.throughput import percentile
 from firewall.approval import Choice
 from firewall.audit import events
@@ -22,11 +23,13 @@ from firewall.seal import Sealer
 
 _PENDING = "select id, sealed from aaf.approvals where state = 'pending' order by requested_at"
 _COUNT = "select count(*) from aaf.approvals where state = 'pending'"
+_OPEN_AT_ONCE = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Released:
-    """Milliseconds from just before the vote is sent, its commit included, to the first byte at the destination."""
+    """Milliseconds from just before the vote is sent, its commit included, to the first byte at the destination, to which a
+    connection has to be opened first. `held`: how many are held meanwhile."""
 
     held: int
     samples: int
@@ -35,71 +38,83 @@ class Released:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """`bytes_each`: resident memory of the worker for each of the requests held at once."""
+class Waits:
+    """`bytes_each`: resident memory of the worker for each of the requests held at once, its connection and TLS included."""
 
     released: list[Released]
     bytes_each: int
 
 
-def measure(target: Target, data_dir: Path, ports: dict[str, int], *, many: int, samples: int) -> Result:
-    return asyncio.run(_measure(target, data_dir, ports, many, samples))
-
-
-async def _measure(target: Target, data_dir: Path, ports: dict[str, int], many: int, samples: int) -> Result:
-    sealer = Sealer(base64.b64decode((data_dir / "master.key").read_text()))
-    dsn = json.loads((data_dir / "database.json").read_text())["app_dsn"]
-    store = await Store.connect(dsn, sealer=sealer, process="bench")
+async def measure(target: Target, access: Access, place: Place, *, many: int, samples: int) -> Waits:
+    store = await Store.connect(access.dsn, sealer=Sealer(base64.b64decode(access.master_key)), process="bench")
     try:
-        alone = await _latencies(store, target, ports, prefix="one", held=1, samples=samples)
-        before = sum(cpu.resident(pid) for pid in target.parts["gateway"])
-        holding = asyncio.create_task(_latencies(store, target, ports, prefix="many", held=many, samples=samples, memory=target))
-        crowd = await holding
-        return Result(
-            released=[alone.released, crowd.released],
-            bytes_each=max(0, (crowd.resident - before)) // many,
-        )
+        alone = await Crowd(store, target, place, "alone").one_by_one(samples)
+        before = target.resident()
+        crowd = Crowd(store, target, place, "crowd")
+        await crowd.gather(many)
+        bytes_each = max(0, target.resident() - before) // many
+        return Waits(released=[alone, await crowd.released(samples)], bytes_each=bytes_each)
     finally:
         await store.close()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Run:
-    released: Released
-    resident: int = 0
+def released(held: int, sent: Mapping[str, int], seen: Mapping[str, int]) -> Released:
+    """`sent`, `seen`: by path, when its vote was sent and when its first byte came, in ns of one clock."""
+    took = [seen[path] - at for path, at in sent.items()]
+    return Released(held=held, samples=len(took), p50=percentile(took, 0.5) / 1e6, p99=percentile(took, 0.99) / 1e6)
 
 
-async def _latencies(
-    store: Store, target: Target, ports: dict[str, int], *, prefix: str, held: int, samples: int, memory: Target | None = None
-) -> _Run:
-    tls = ssl.create_default_context(cafile=target.ca_file)
-    sent: dict[str, int] = {}
-    asked = 0
-    waiting: set[asyncio.Task[int]] = set()
+class Crowd:
+    """Requests that are held; each is a connection of its own, of one of the agents in turn."""
 
-    async def hold() -> None:
-        nonlocal asked
-        path = f"/held/{prefix}/{asked}"
-        proxy = Proxy(host="127.0.0.1", port=target.proxy_port, credential=target.credentials[asked % len(target.credentials)])
-        asked += 1
-        connection = await connect(proxy, "127.0.0.1", ports["https"], tls)
-        waiting.add(
-            asyncio.create_task(_ask(connection, request(proxy, "POST", "127.0.0.1", ports["https"], path, b"{}", tunnelled=True)))
-        )
+    def __init__(self, store: Store, target: Target, place: Place, name: str) -> None:
+        self._store, self._target, self._place, self._name = store, target, place, name
+        self._tls = ssl.create_default_context(cafile=target.ca_file)
+        self._asked = 0
+        self._held = 0
+        self._waiting: dict[str, asyncio.Task[int]] = {}
+        self._sent: dict[str, int] = {}
 
-    for _ in range(held):
-        await hold()
-    await _until_pending(store, held)
-    resident = 0 if memory is None else sum(cpu.resident(pid) for pid in memory.parts["gateway"])
-    rows = await store.pool.fetch(_PENDING)
-    for number in range(samples):
-        if held == 1 and number:
-            await hold()
-            await _until_pending(store, 1)
-            rows = await store.pool.fetch(_PENDING)
-        row = rows[0 if held == 1 else number]
-        approval = ApprovalId(from_uuid("apr", row["id"]))
-        path = store.approvals.open_summary(approval, row["sealed"])["path"]
+    async def one_by_one(self, samples: int) -> Released:
+        for _ in range(samples):
+            await self.gather(1)
+            await self._approve(*(await self._pending())[0])
+        return await self._result(1)
+
+    async def gather(self, count: int) -> None:
+        """Adds as many, and returns when all of them wait for an approver."""
+        for begin in range(0, count, _OPEN_AT_ONCE):
+            await asyncio.gather(*(self._hold() for _ in range(min(_OPEN_AT_ONCE, count - begin))))
+        self._held = len(self._waiting)
+        while await self._store.pool.fetchval(_COUNT) < self._held:
+            for task in self._waiting.values():
+                if task.done():
+                    raise SystemExit(f"FAILED: a request that should be held was answered {task.result()}")
+            await asyncio.sleep(0.01)
+
+    async def released(self, samples: int) -> Released:
+        held = self._held
+        for approval, path in (await self._pending())[:samples]:
+            await self._approve(approval, path)
+        return await self._result(held)
+
+    async def _hold(self) -> None:
+        credential = self._target.credentials[self._asked % len(self._target.credentials)]
+        proxy = Proxy(host="127.0.0.1", port=self._target.proxy_port, credential=credential)
+        path = f"{HELD}{self._name}/{self._asked}"
+        self._asked += 1
+        connection = await connect(proxy, self._place.host, self._place.https, self._tls)
+        text = request(proxy, "POST", self._place.host, self._place.https, path, b"{}", tunnelled=True)
+        self._waiting[path] = asyncio.create_task(_ask(connection, text))
+
+    async def _pending(self) -> list[tuple[ApprovalId, str]]:
+        found = []
+        for row in await self._store.pool.fetch(_PENDING):
+            approval = ApprovalId(from_uuid("apr", row["id"]))
+            found.append((approval, str(self._store.approvals.open_summary(approval, row["sealed"])["path"])))
+        return found
+
+    async def _approve(self, approval: ApprovalId, path: str) -> None:
         vote = Item(
             drafts=(
                 events.voted(approval, voter="bench", voter_id="bench", choice=Choice.APPROVE, comment="", channel="bench"),
@@ -107,19 +122,17 @@ async def _latencies(
             ),
             change=CastVote(approval_id=approval, voter_id="bench", voter="bench", choice=Choice.APPROVE, comment=""),
         )
-        sent[path] = time.monotonic_ns()
-        if not isinstance(await store.ledger.append(vote), Appended):
-            raise SystemExit("a vote was lost")
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        waiting = {task for task in waiting if not task.done()}
-    seen = await asyncio.to_thread(_seen, ports["http"])
-    for task in waiting:
-        task.cancel()
-    found = [seen[path] - at for path, at in sent.items()]
-    return _Run(
-        released=Released(held=held, samples=len(found), p50=percentile(found, 0.5) / 1e6, p99=percentile(found, 0.99) / 1e6),
-        resident=resident,
-    )
+        self._sent[path] = time.monotonic_ns()
+        if not isinstance(await self._store.ledger.append(vote), Appended):
+            raise SystemExit("FAILED: a vote was lost")
+        status = await self._waiting.pop(path)
+        if status != 200:
+            raise SystemExit(f"FAILED: an approved request was answered {status}")
+
+    async def _result(self, held: int) -> Released:
+        for task in self._waiting.values():
+            task.cancel()
+        return released(held, self._sent, await asyncio.to_thread(_seen, self._place))
 
 
 async def _ask(connection: Connection, text: bytes) -> int:
@@ -130,12 +143,8 @@ async def _ask(connection: Connection, text: bytes) -> int:
         connection.close()
 
 
-async def _until_pending(store: Store, count: int) -> None:
-    while await store.pool.fetchval(_COUNT) < count:
-        await asyncio.sleep(0.01)
-
-
-def _seen(port: int) -> dict[str, int]:
-    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(f"http://127.0.0.1:{port}/seen", timeout=30) as answer:
+def _seen(place: Place) -> dict[str, int]:
+    url = f"http://{place.host}:{place.http}/seen"
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=30) as answer:
         seen: dict[str, int] = json.loads(answer.read())
         return seen

@@ -1,29 +1,33 @@
-"""The figures as a Markdown table."""
+"""The figures as Markdown."""
 
 import os
 import platform
 import statistics
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from importlib.metadata import version
+from pathlib import Path
 
-from benchmarks.held import Result
+from benchmarks.held import Waits
 from benchmarks.throughput import Cell, Measured
 
 NAMES = {"http": "HTTP, kept", "https": "HTTPS, kept", "new": "HTTPS, new connection"}
 
+_HEAD = (
+    "| | at once | requests/s | stock | ratio | gateway µs | stock µs | ratio | OPA µs | Postgres µs | sum µs | p50 ms | stock "
+    "| p99 ms | stock |"
+)
 
-def table(found: dict[Cell, dict[str, Measured]]) -> str:
-    lines = [
-        "| | at once | requests/s | stock | gateway µs | stock µs | ratio | OPA µs | Postgres µs | sum µs "
-        "| p50 ms | stock | p99 ms | stock |",
-        "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
-    ]
+
+def table(found: Mapping[Cell, Mapping[str, Measured]]) -> str:
+    lines = [_HEAD, "|---|" + "--:|" * (_HEAD.count("|") - 2)]
     for cell, results in found.items():
         ours, theirs = results["firewall"], results["mitmdump"]
         gateway, stock = ours.of("gateway"), theirs.of("gateway")
         cells = [
-            f"{NAMES[cell.kind]}, {cell.method}", str(cell.concurrency), f"{ours.rate:.0f}", f"{theirs.rate:.0f}", f"{gateway:.0f}",
-            f"{stock:.0f}", f"{gateway / stock:.2f}", f"{ours.of('opa'):.0f}", f"{ours.of('postgres'):.0f}", f"{ours.total_cpu:.0f}",
+            f"{NAMES[cell.kind]}, {cell.method}", str(cell.concurrency),
+            f"{ours.rate:.0f}", f"{theirs.rate:.0f}", f"{ours.rate / theirs.rate:.2f}",
+            f"{gateway:.0f}", f"{stock:.0f}", f"{gateway / stock:.2f}",
+            f"{ours.of('opa'):.0f}", f"{ours.of('postgres'):.0f}", f"{ours.total_cpu:.0f}",
             _ms(ours.p50), _ms(theirs.p50), _ms(ours.p99), _ms(theirs.p99),
         ]  # fmt: skip
         lines.append("| " + " | ".join(cells) + " |")
@@ -34,21 +38,38 @@ def _ms(values: list[float]) -> str:
     return f"{statistics.median(values) / 1000:.1f}"
 
 
-def held(result: Result) -> str:
+def beside(found: Mapping[Cell, Mapping[str, Measured]]) -> str:
+    """What the API, the worker and the supervisors used meanwhile, which no request is charged with."""
+    shares = [us / 10_000 for results in found.values() for us in results["firewall"].beside]
+    return (
+        f"- beside it, not in the sum: the API, the worker and the supervisors used {statistics.median(shares):.1f} % of one core "
+        f"(at most {max(shares):.1f} %)"
+    )
+
+
+def waits(result: Waits) -> str:
     lines = [
         f"- approve to release with {r.held:,} held: p50 {r.p50:.1f} ms, p99 {r.p99:.1f} ms ({r.samples} samples; from just before "
-        "the vote is sent, its commit included, to the first byte at the destination)"
+        "the vote is sent, its commit included, to the first byte at the destination, a new TLS connection to it included)"
         for r in result.released
     ]
-    lines.append(f"- memory for each held HTTPS request: {result.bytes_each / 1024:.0f} KiB")
+    lines.append(f"- memory of the gateway for each held HTTPS request, connection included: {result.bytes_each / 1024:.0f} KiB")
     return "\n".join(lines)
 
 
-def machine(now: datetime) -> str:
+def machine(now: datetime, versions: Mapping[str, str]) -> str:
+    named = ", ".join(f"{name} {version}" for name, version in versions.items())
     return (
-        f"{now.astimezone(UTC):%Y-%m-%d}, {os.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()}, "
-        f"mitmproxy {version('mitmproxy')}; stock is `mitmdump -q`, the firewall is `aaf up` with one gateway "
-        "worker and 1,000 rules. "
-        "One run on one machine: read the ratios. CPU is user and system time a request; GET, and POST of 2 KB; 50 agents; "
-        "medians of rounds in turns."
+        f"{now.astimezone(UTC):%Y-%m-%d}, {os.cpu_count()} cores of {_processor()}, Linux {platform.release()}; {named}. "
+        "Stock is `mitmdump -q`; the firewall is `aaf up` with one gateway worker, 1,000 rules, fsync and synchronous_commit on. "
+        "One run on one machine, load and destination on it too: read the ratios. CPU is user and system time for each request; "
+        "GET, and POST of 2 KB; 50 agents; medians of rounds in turns."
     )
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() == "model name":
+            return f"{value.strip()} ({platform.machine()})"
+    return platform.machine()

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import datetime
 import json
 import os
 import shutil
@@ -13,122 +12,89 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from ipaddress import ip_address
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-
 from benchmarks import cpu
-from certs import ca
+from benchmarks.place import Place
+from benchmarks.rules import document
 
 AGENTS = 50
-RULES = 1000
 ROOT = Path(__file__).parents[1]
 
+_OURS = ("AAF_", "DATABASE_", "ENCRYPTION_", "REDIS_", "OPA_URL")
+_ANY_PORT = dict.fromkeys(("AAF_PROXY_PORT", "AAF_API_PORT", "AAF_GATEWAY_ADMIN_PORT", "AAF_WORKER_ADMIN_PORT"), "0")
 
-@dataclass(slots=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """A proxy under load. `parts`: process ids by what they are."""
+    """A proxy under load. `parts`: process ids by what they are; of `postgres` the first, whose children come and go."""
 
     name: str
     proxy_port: int
     ca_file: str
     credentials: list[str]
-    parts: dict[str, list[int]] = field(default_factory=dict)
+    parts: dict[str, list[int]]
+
+    def cpu(self) -> dict[str, int]:
+        """µs of CPU used so far, by part."""
+        found = {}
+        for part, pids in self.parts.items():
+            below = [child for pid in pids for child in cpu.children(pid)] if part == "postgres" else []
+            found[part] = cpu.used([*pids, *below])
+        return found
+
+    def resident(self) -> int:
+        """Bytes of memory of the gateway worker, or of mitmdump."""
+        return sum(cpu.resident(pid) for pid in self.parts["gateway"])
 
 
-def make_pki(folder: Path) -> tuple[Path, Path, Path]:
-    """CA, certificate and key of the destination at 127.0.0.1."""
-    now = datetime.datetime.now(datetime.UTC)
-    authority = ca.create(now)
-    key = ca.create(now).key
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(x509.Name([]))
-        .issuer_name(authority.certificate.subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=2))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=True)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.key.public_key()), critical=False)
-        .sign(authority.key, hashes.SHA256())
-    )
-    files = folder / "ca.pem", folder / "server.pem", folder / "server.key"
-    files[0].write_text(ca.certificate_pem(authority))
-    files[1].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    files[2].write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return files
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """How the bench reads the log and votes, beside the API. `dsn`: the application's own role, which can append and read."""
+
+    dsn: str
+    master_key: str
 
 
-@contextlib.contextmanager
-def upstream(certificate: Path, key: Path) -> Iterator[dict[str, int]]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.upstream", str(certificate), str(key)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
-    )  # fmt: skip
-    assert process.stdout is not None
-    try:
-        yield json.loads(process.stdout.readline())
-    finally:
-        process.communicate()
-
-
-def policy(ports: dict[str, int]) -> str:
-    """A thousand rules: those of other hosts are looked past, one allows the load, one holds."""
-    rules = [
-        f"  - {{id: rule-{n}, effect: allow, hosts: [host{n}.example], methods: [GET, POST], reason: one of many}}"
-        for n in range(RULES - 2)
-    ]
-    rules.append("  - {id: load, effect: allow, hosts: ['127.0.0.1'], methods: [GET, POST], paths: ['/items/**'], reason: load}")
-    rules.append("  - {id: ask, effect: require_approval, hosts: ['127.0.0.1'], paths: ['/held/**'], reason: ask}")
-    listed = "\n".join(rules)
-    return f"""version: 1
-default: deny
-rules:
-{listed}
-destinations:
-  ports: [{ports["https"]}, {ports["http"]}]
-  allow_private: ["127.0.0.0/8"]
-"""
+def environment(given: Mapping[str, str], data: Path, policy: Path, ca_file: Path) -> dict[str, str]:
+    """As `aaf up` finds it on a machine with none of its settings, but for one worker, free ports, the policy and the destination's
+    CA."""
+    clean = {name: value for name, value in given.items() if not name.startswith(_OURS)}
+    ours = {"AAF_DATA_DIR": str(data), "AAF_POLICY_FILE": str(policy), "AAF_UPSTREAM_CA_FILE": str(ca_file)}
+    return clean | _ANY_PORT | ours | {"AAF_GATEWAY_WORKERS": "1"}
 
 
 @contextlib.contextmanager
-def firewall(folder: Path, ca_file: Path, ports: dict[str, int]) -> Iterator[tuple[Target, Path]]:
-    """`aaf up` as it ships, but for one worker, its policy, and where it trusts the destination. Yields the data directory too."""
+def firewall(folder: Path, place: Place) -> Iterator[tuple[Target, Access]]:
+    """`aaf up`, new and empty."""
     data = Path(tempfile.mkdtemp(prefix="aaf-bench-"))
-    data.chmod(0o711)
-    document = folder / "policy.yaml"
-    document.write_text(policy(ports))
-    ports_free = ("AAF_PROXY_PORT", "AAF_API_PORT", "AAF_GATEWAY_ADMIN_PORT", "AAF_WORKER_ADMIN_PORT")
-    environment = os.environ | dict.fromkeys(ports_free, "0")
-    environment |= {"AAF_DATA_DIR": str(data), "AAF_POLICY_FILE": str(document), "AAF_UPSTREAM_CA_FILE": str(ca_file)}
-    environment |= {"AAF_GATEWAY_WORKERS": "1"}
+    data.chmod(0o711)  # as root the database runs as another user, who must get through
+    policy = folder / "policy.yaml"
+    policy.write_text(document(place.host, (place.https, place.http)))
     with (folder / "up.log").open("w") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "cli.app", "up", "--json"],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-            cwd=ROOT,
-        )
+            env=environment(os.environ, data, policy, place.ca_file),
+            stdout=subprocess.PIPE, stderr=log, text=True, cwd=ROOT,
+        )  # fmt: skip
     assert process.stdout is not None
     try:
         line = process.stdout.readline()
         if not line:
             raise SystemExit((folder / "up.log").read_text())
         ready = json.loads(line)
-        credentials = [_agent(ready, f"agent-{n}") for n in range(AGENTS)]
-        parts = _parts(process.pid)
-        port = int(ready["proxy_url"].rpartition(":")[2])
-        yield Target("firewall", port, ready["ca_file"], credentials, parts), data
+        target = Target(
+            name="firewall",
+            proxy_port=int(ready["proxy_url"].rpartition(":")[2]),
+            ca_file=ready["ca_file"],
+            credentials=[_agent(ready, f"agent-{n}") for n in range(AGENTS)],
+            parts=_parts(process.pid),
+        )
+        dsn = json.loads((data / "database.json").read_text())["app_dsn"]
+        yield target, Access(dsn=dsn, master_key=(data / "master.key").read_text())
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(60)
@@ -146,27 +112,37 @@ def _agent(ready: dict[str, Any], name: str) -> str:
         return f"{name}:{json.loads(answer.read())['token']}"
 
 
+def part(command: list[str]) -> str:
+    """Which part of the system a process that `aaf up` started is, by its command line."""
+    program = Path(command[0]).name if command else ""
+    if program.startswith("postgres"):
+        return "postgres"
+    if program == "opa":
+        return "opa"
+    if "gateway.worker" in command:
+        return "gateway"
+    return "beside"  # `aaf up` itself, the gateway's supervisor, the API and the worker
+
+
 def _parts(up: int) -> dict[str, list[int]]:
-    found: dict[str, list[int]] = {"gateway": [], "opa": [], "postgres": [], "api": [], "rest": []}
-    for child in cpu.tree(up)[1:]:
-        command = Path(f"/proc/{child}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-        if "postgres" in command.split(" ", 1)[0]:
-            found["postgres"].append(child)
-        elif "/opa" in command.split(" ", 1)[0]:
-            found["opa"].append(child)
-        elif "cli.app gateway" in command:
-            found["rest"].append(child)
-            found["gateway"] += cpu.tree(child)[1:]
-        elif "cli.app api" in command:
-            found["api"].append(child)
-        else:
-            found["rest"].append(child)
+    found: dict[str, list[int]] = {"gateway": [], "opa": [], "postgres": [], "beside": [up]}
+    for child in cpu.children(up):
+        command = _command(child)
+        found[part(command)].append(child)
+        if "gateway" in command:
+            found["gateway"] += [worker for worker in cpu.children(child) if part(_command(worker)) == "gateway"]
+    if [len(found[name]) for name in ("gateway", "opa", "postgres")] != [1, 1, 1]:
+        raise SystemExit(f"`aaf up` runs other processes than the bench knows: {found}")
     return found
+
+
+def _command(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").decode().split("\0")
 
 
 @contextlib.contextmanager
 def mitmdump(folder: Path, ca_file: Path) -> Iterator[Target]:
-    """Stock: `mitmdump -q`, told only which CA to trust and where to listen."""
+    """Stock: `mitmdump -q`, told only which CA to trust and where to listen and keep its files."""
     confdir = folder / "mitmproxy"
     program = Path(sys.executable).parent / "mitmdump"
     port = _free_port()
@@ -175,11 +151,11 @@ def mitmdump(folder: Path, ca_file: Path) -> Iterator[Target]:
     try:
         asyncio.run(_listening(port))
         yield Target(
-            "mitmdump",
-            port,
-            str(confdir / "mitmproxy-ca-cert.pem"),
-            [f"agent-{n}:x" for n in range(AGENTS)],
-            {"gateway": [process.pid]},
+            name="mitmdump",
+            proxy_port=port,
+            ca_file=str(confdir / "mitmproxy-ca-cert.pem"),
+            credentials=[f"agent-{n}:x" for n in range(AGENTS)],  # as many clients; it asks for no credential
+            parts={"gateway": [process.pid]},
         )
     finally:
         process.send_signal(signal.SIGTERM)

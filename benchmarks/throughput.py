@@ -1,20 +1,24 @@
 """Requests a second, CPU a request, and latencies, of both proxies in turns."""
 
 import json
+import math
 import statistics
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
-from benchmarks import cpu
+from benchmarks.load import Job, Result
+from benchmarks.place import Place
 from benchmarks.system import Target
 
 ROOT = Path(__file__).parents[1]
 KINDS = ("http", "https", "new")
 METHODS = ("GET", "POST")
 CONCURRENCIES = (1, 16, 64)
+COUNTED = ("gateway", "opa", "postgres")
+"""What works for each request. The API, the worker and the supervisors run beside it, and are told apart."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,30 +32,42 @@ class Cell:
 
 @dataclass(slots=True)
 class Measured:
-    """Medians of rounds. `cpu`: µs a request by part; latencies in µs."""
+    """One value a round: requests a second; µs of CPU a request by part; latencies in µs; and what ran beside it, in µs of CPU a
+    second. `asked`: all requests so far, warm-up included."""
 
     rates: list[float] = field(default_factory=list)
     cpu: dict[str, list[float]] = field(default_factory=dict)
     p50: list[float] = field(default_factory=list)
     p99: list[float] = field(default_factory=list)
-    requests: int = 0
+    beside: list[float] = field(default_factory=list)
+    asked: int = 0
+
+    def add(self, result: Result, cpu: dict[str, int]) -> None:
+        """`cpu`: µs used in this round, by part."""
+        requests = len(result.latencies)
+        self.rates.append(requests / result.seconds)
+        self.p50.append(percentile(result.latencies, 0.5) / 1000)
+        self.p99.append(percentile(result.latencies, 0.99) / 1000)
+        for part in COUNTED:
+            self.cpu.setdefault(part, []).append(cpu.get(part, 0) / requests)
+        self.beside.append(sum(us for part, us in cpu.items() if part not in COUNTED) / result.seconds)
 
     def of(self, part: str) -> float:
-        return statistics.median(self.cpu[part]) if part in self.cpu else 0.0
+        return statistics.median(self.cpu[part])
 
     @property
     def total_cpu(self) -> float:
-        return sum(self.of(part) for part in ("gateway", "opa", "postgres"))
+        return sum(self.of(part) for part in COUNTED)
 
     @property
     def rate(self) -> float:
         return statistics.median(self.rates)
 
 
-def percentile(values: list[int], share: float) -> float:
+def percentile(values: Sequence[int], share: float) -> float:
     """The smallest value that at least `share` of all do not exceed (nearest rank)."""
     ordered = sorted(values)
-    return float(ordered[min(len(ordered) - 1, max(0, -(-int(share * len(ordered) * 1000) // 1000) - 1))])
+    return float(ordered[max(1, math.ceil(round(share * len(ordered), 6))) - 1])
 
 
 def cells(*, quick: bool) -> list[Cell]:
@@ -60,18 +76,18 @@ def cells(*, quick: bool) -> list[Cell]:
 
 
 def measure(
-    targets: list[Target], ports: dict[str, int], wanted: list[Cell], *, rounds: int, seconds: float
+    targets: Sequence[Target], place: Place, wanted: Sequence[Cell], *, rounds: int, seconds: float
 ) -> dict[Cell, dict[str, Measured]]:
-    """Every round of a cell asks one proxy after the other, so that a noisy minute hits both."""
+    """Every round of a cell asks one proxy after the other, so that a noisy minute hits both, and each is the first in turns."""
     found: dict[Cell, dict[str, Measured]] = {}
     for cell in wanted:
         results = found[cell] = {target.name: Measured() for target in targets}
         for number in range(rounds + 1):
-            for target in targets:
-                result = _round(target, ports, cell, seconds if number else seconds / 2)
-                results[target.name].requests += result["requests"]
+            for target in targets if number % 2 else reversed(targets):
+                result, cpu = run(target, place, cell, seconds if number else seconds / 2)
+                results[target.name].asked += result.asked
                 if number:  # the first one warms up
-                    _add(results[target.name], result)
+                    results[target.name].add(result, cpu)
         ours, theirs = results["firewall"], results["mitmdump"]
         print(f"  {cell.kind:5} {cell.method:4} {cell.concurrency:3}: "
               f"{ours.rate:7.0f} against {theirs.rate:7.0f} requests a second, "
@@ -79,37 +95,32 @@ def measure(
     return found
 
 
-def _round(target: Target, ports: dict[str, int], cell: Cell, seconds: float) -> dict[str, Any]:
-    port = ports["http"] if cell.kind == "http" else ports["https"]
-    job = {
-        "kind": cell.kind, "method": cell.method, "concurrency": cell.concurrency, "seconds": seconds, "host": "127.0.0.1",
-        "port": port, "proxy_port": target.proxy_port, "ca_file": target.ca_file, "credentials": target.credentials,
-    }  # fmt: skip
+def run(target: Target, place: Place, cell: Cell, seconds: float) -> tuple[Result, dict[str, int]]:
+    """One round: what came of it, and µs of CPU by part of the target. Ends the program if an answer was not 200."""
+    job = Job(
+        kind=cell.kind, method=cell.method, concurrency=cell.concurrency, seconds=seconds, host=place.host,
+        port=place.http if cell.kind == "http" else place.https,
+        proxy_port=target.proxy_port, ca_file=target.ca_file, credentials=target.credentials,
+    )  # fmt: skip
     with subprocess.Popen(
         [sys.executable, "-m", "benchmarks.load"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
     ) as load:
         assert load.stdin is not None
         assert load.stdout is not None
-        load.stdin.write(json.dumps(job) + "\n")
+        load.stdin.write(json.dumps(asdict(job)) + "\n")
         load.stdin.flush()
         if load.stdout.readline() != "ready\n":
-            raise SystemExit(f"the load on {target.name} failed")
-        before = {part: cpu.used(pids) for part, pids in target.parts.items()}
+            raise SystemExit(f"FAILED: the load on {target.name} broke off")
+        before = target.cpu()
         load.stdin.write("go\n")
         load.stdin.flush()
         line = load.stdout.readline()
+        after = target.cpu()
     if not line:
-        raise SystemExit(f"the load on {target.name} failed")
-    result: dict[str, Any] = json.loads(line)
-    if result["bad"]:
-        raise SystemExit(f"{target.name} answered otherwise than 200: {result['bad']}")
-    result["cpu"] = {part: cpu.used(pids) - before[part] for part, pids in target.parts.items()}
-    return result
-
-
-def _add(into: Measured, result: dict[str, Any]) -> None:
-    into.rates.append(result["requests"] / result["seconds"])
-    into.p50.append(percentile(result["latencies"], 0.5) / 1000)
-    into.p99.append(percentile(result["latencies"], 0.99) / 1000)
-    for part, us in result["cpu"].items():
-        into.cpu.setdefault(part, []).append(us / result["requests"])
+        raise SystemExit(f"FAILED: the load on {target.name} broke off")
+    result = Result(**json.loads(line))
+    if result.bad:
+        raise SystemExit(f"FAILED: {target.name} answered otherwise than 200: {result.bad[:5]}")
+    if not result.latencies:
+        raise SystemExit(f"FAILED: {target.name} answered nothing within {seconds:g} s")
+    return result, {part: us - before[part] for part, us in after.items()}

@@ -1,8 +1,10 @@
-"""The destination: answers 200 with 200 bytes to anything, plain and over TLS. It notes when the first byte of each `/held/…`
-request came, on the clock that all processes of a machine share, and tells it at `/seen`."""
+"""The destination: answers 200 with 200 bytes to anything, plain and over TLS, on the address that the name leads to. It notes
+when the first byte of each `/held/…` request came, on the clock that all processes of a machine share, and tells it at
+`/seen`."""
 
 import asyncio
 import json
+import socket
 import ssl
 import sys
 import time
@@ -18,13 +20,15 @@ SEEN: dict[str, int] = {}
 class Server(asyncio.Protocol):
     def __init__(self) -> None:
         self._buffer = b""
+        self._began = 0
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass
 
     def data_received(self, data: bytes) -> None:
-        at = time.monotonic_ns()
+        if not self._buffer:
+            self._began = time.monotonic_ns()
         self._buffer += data
         while (end := self._buffer.find(b"\r\n\r\n")) >= 0:
             head = self._buffer[:end]
@@ -32,12 +36,12 @@ class Server(asyncio.Protocol):
             if len(self._buffer) < end + 4 + length:
                 return
             self._buffer = self._buffer[end + 4 + length :]
-            self._answer(head.split(b" ", 2)[1].decode(), at)
+            self._answer(head.split(b" ", 2)[1].decode())
 
-    def _answer(self, path: str, at: int) -> None:
+    def _answer(self, path: str) -> None:
         assert self._transport is not None
         if path.startswith("/held/"):
-            SEEN.setdefault(path, at)
+            SEEN.setdefault(path, self._began)
         if path == "/seen":
             body = json.dumps(SEEN).encode()
             self._transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
@@ -50,16 +54,18 @@ def _content_length(head: bytes) -> int:
     return 0 if at < 0 else int(head[at + 17 :].split(b"\r\n", 1)[0])
 
 
-async def main(certificate: str, key: str) -> None:
+async def main(host: str, certificate: str, key: str) -> None:
     loop = asyncio.get_running_loop()
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate, key)
-    secure = await loop.create_server(Server, "127.0.0.1", 0, ssl=context, backlog=4096)
-    plain = await loop.create_server(Server, "127.0.0.1", 0, backlog=4096)
+    # One address: on two, port 0 would be two ports. It is the first because that is the one that is dialled.
+    (*_, (address, *_)), *_ = await loop.getaddrinfo(host, 0, type=socket.SOCK_STREAM)
+    secure = await loop.create_server(Server, str(address), 0, ssl=context, backlog=4096)
+    plain = await loop.create_server(Server, str(address), 0, backlog=4096)
     ports = [server.sockets[0].getsockname()[1] for server in (secure, plain)]
     print(json.dumps({"https": ports[0], "http": ports[1]}), flush=True)
-    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+    await loop.run_in_executor(None, sys.stdin.read)
 
 
 if __name__ == "__main__":
-    uvloop.run(main(sys.argv[1], sys.argv[2]))
+    uvloop.run(main(sys.argv[1], sys.argv[2], sys.argv[3]))

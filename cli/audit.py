@@ -1,7 +1,6 @@
 """`aaf audit`: the chain, checked by whoever asks."""
 
 import asyncio
-import time
 from typing import Annotated, Any
 
 import asyncpg

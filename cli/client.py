@@ -29,7 +29,9 @@ class Client:
     def __init__(self, to: Access) -> None:
         self._to = to
         context = ssl.create_default_context()
-        self._open = urllib.request.build_opener(_NoRedirect, urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)).open
+        self._open = urllib.request.build_opener(
+            _NoRedirect, urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
+        ).open
 
     def get(self, path: str, **query: object) -> Any:
         given = {name: value for name, value in query.items() if value is not None}

@@ -59,9 +59,7 @@ def load(text: str) -> Document:
     except ValidationError as error:
         # A list whose items are wrong is called too short as well: only an empty one is.
         details = [
-            d
-            for d in error.errors(include_url=False)
-            if d["input"] is not None and (d["type"] != "too_short" or not d["input"])
+            d for d in error.errors(include_url=False) if d["input"] is not None and (d["type"] != "too_short" or not d["input"])
         ]
         problems = [_problem(detail, parsed) for detail in details]
     problems += [*_nothing(parsed.value, (), parsed), *_twice(parsed)]
@@ -113,9 +111,7 @@ def _spell(path: yaml_text.Path) -> str:
 def _nothing(value: Any, path: yaml_text.Path, parsed: yaml_text.Parsed) -> Iterator[Problem]:
     """Keys with no value. `hosts:` and nothing below it would read as left out, and match every host."""
     if value is None:
-        yield Problem(
-            line=parsed.line(path), path=_spell(path), message="nothing stands here: give a value, or leave the key out"
-        )
+        yield Problem(line=parsed.line(path), path=_spell(path), message="nothing stands here: give a value, or leave the key out")
     items: Iterable[tuple[str | int, Any]] = ()
     if isinstance(value, dict):
         items = value.items()

@@ -60,9 +60,7 @@ class Settings(BaseSettings):
         None, alias="AAF_TLS_CERT_FILE", description="Certificate chain (PEM) of the proxy's and the API's listeners."
     )
     tls_key_file: Path | None = Field(None, alias="AAF_TLS_KEY_FILE", description="Private key (PEM) of the listeners.")
-    insecure_listen: bool = Field(
-        False, alias="AAF_INSECURE_LISTEN", description="yes: listen beyond loopback without TLS."
-    )
+    insecure_listen: bool = Field(False, alias="AAF_INSECURE_LISTEN", description="yes: listen beyond loopback without TLS.")
     body_inspect_bytes: int = Field(
         1 << 20, alias="AAF_BODY_INSPECT_BYTES", ge=0, le=1 << 30, description="How much of a body a rule may look at."
     )
@@ -109,9 +107,7 @@ class Settings(BaseSettings):
     response_seconds: float = Field(
         300, alias="AAF_RESPONSE_SECONDS", gt=0, description="How long an upstream may take to begin its answer."
     )
-    drain_seconds: float = Field(
-        30, alias="AAF_DRAIN_SECONDS", ge=0, description="How long SIGTERM lets running requests finish."
-    )
+    drain_seconds: float = Field(30, alias="AAF_DRAIN_SECONDS", ge=0, description="How long SIGTERM lets running requests finish.")
 
     @classmethod
     def settings_customise_sources(

@@ -2,8 +2,8 @@
 
     python -m tests.e2e.kill --kills 50 [--mutation append-after-release]
 
-Each kill waits for at least 20 requests in flight and 5 open grants, which identical requests are spending at the same time; it
-comes from outside at a random instant, or inside a step of PATH, every step in turn. The destination notes the identifier of each
+Each kill waits for at least 20 requests in flight, all of them with the destination, and 5 open grants, while identical requests
+spend some of them; it comes from outside at a random instant, or inside a step of PATH, every step in turn. The destination notes the identifier of each
 request before it answers. Afterwards: every identifier has its committed `action.decided` with effect allow, the chain verifies,
 no approval was spent twice, and no grant let more than one request through.
 """
@@ -38,11 +38,11 @@ from tests.gateway.rig import Wire, until
 
 IN_FLIGHT = 20
 OPEN_GRANTS = 5
-LANES = 40
+LANES = 60
 SPENDERS = 8
 TWINS = 4
 PREPARED = 12
-ANSWER_SECONDS = (0.02, 0.15)
+ANSWER_SECONDS = (0.1, 0.4)
 CLIENT_SECONDS = 15.0
 
 POLICY = """
@@ -70,6 +70,8 @@ class Destination:
 
     arrivals: list[tuple[str, str]] = field(default_factory=list)
     ports: dict[int, int] = field(default_factory=dict)
+    waiting: int = 0
+    """How many requests are here now, not answered yet."""
 
     async def start(self, pair: Pair) -> list[asyncio.Server]:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -86,8 +88,12 @@ class Destination:
                 first, *lines = head.split("\r\n")
                 fields = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
                 self.arrivals.append((first.split(" ")[1], fields["x-request-id"]))
-                await reader.readexactly(int(fields.get("content-length", 0)))
-                await asyncio.sleep(random.uniform(*ANSWER_SECONDS))
+                self.waiting += 1
+                try:
+                    await reader.readexactly(int(fields.get("content-length", 0)))
+                    await asyncio.sleep(random.uniform(*ANSWER_SECONDS))
+                finally:
+                    self.waiting -= 1
                 writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError, ssl.SSLError):
@@ -107,7 +113,7 @@ class Load:
         self._prepared: asyncio.Queue[tuple[Agent, str]] = asyncio.Queue(PREPARED)
         self._tasks: list[asyncio.Task[None]] = []
         self.stopping = False
-        self.in_flight = 0
+        self.spending = 0
         self.answers: Counter[int] = Counter()
 
     def start(self) -> None:
@@ -164,7 +170,11 @@ class Load:
                 agent, path = await asyncio.wait_for(self._prepared.get(), 0.5)
             except TimeoutError:
                 continue
-            await asyncio.gather(*(self._once(agent, path) for _ in range(TWINS)))
+            self.spending += 1
+            try:
+                await asyncio.gather(*(self._once(agent, path) for _ in range(TWINS)))
+            finally:
+                self.spending -= 1
 
     async def _once(self, agent: Agent, path: str) -> tuple[int, Any] | None:
         wire = await self._connect(agent, "held.test", False)
@@ -196,15 +206,12 @@ class Load:
         target, credential = (path, "") if secure else (f"http://{host}{path}", _credential(agent))
         fields = f"Host: {host}\r\nX-Request-Id: {unique}\r\nPrefer: wait=0\r\n{credential}"
         fields += "Content-Length: 4\r\n\r\nbody" if method == "POST" else "\r\n"
-        self.in_flight += 1
         try:
             async with asyncio.timeout(CLIENT_SECONDS):
                 answer = await wire.ask(f"{method} {target} HTTP/1.1\r\n{fields}".encode())
         except (OSError, EOFError, TimeoutError, ssl.SSLError):
             self.answers[0] += 1
             return None
-        finally:
-            self.in_flight -= 1
         self.answers[answer.status] += 1
         ours = answer.headers.get("content-type") == "application/problem+json"
         return answer.status, answer.json() if ours else None
@@ -242,9 +249,9 @@ async def run(parts: Parts, destination: Destination, folder: Path, kills: int) 
     load, killed = Load(parts, agents), Counter[str]()
     load.start()
     for where in plan(kills):
-        await ripe(parts, load)
+        await ripe(parts, load, destination)
         killed[await kill(parts, folder, where)] += 1
-    await ripe(parts, load)  # and the last one was survived, too
+    await ripe(parts, load, destination)  # and the last one was survived, too
     await load.stop()
     await asyncio.to_thread(parts.gateway.stop)
     faults = await asyncio.to_thread(check, parts, destination.arrivals)
@@ -259,17 +266,16 @@ def _counts(parts: Parts) -> tuple[int, int]:
     return int(row["entries"]), int(row["spent"])
 
 
-async def ripe(parts: Parts, load: Load) -> None:
-    """Waits for enough requests in flight and enough open grants, at the same time."""
+async def ripe(parts: Parts, load: Load, destination: Destination) -> None:
+    """Waits for enough requests in flight and enough open grants, some of them being spent, at the same time."""
     async with asyncio.timeout(120):
         while True:
-            await until(lambda: load.in_flight >= IN_FLIGHT, 120)
+            await until(lambda: destination.waiting >= IN_FLIGHT and load.spending > 0, 120)
             rows = await asyncio.to_thread(
                 parts.sql, "select count(*) from aaf.approvals where state = 'approved' and grant_until > clock_timestamp()"
             )
-            if rows[0][0] >= OPEN_GRANTS and load.in_flight >= IN_FLIGHT and parts.gateway.workers():
+            if rows[0][0] >= OPEN_GRANTS and destination.waiting >= IN_FLIGHT and load.spending > 0:
                 return
-            await asyncio.sleep(0.01)
 
 
 async def kill(parts: Parts, folder: Path, where: tuple[str, str] | None) -> str:
@@ -310,7 +316,11 @@ def check(parts: Parts, arrivals: list[tuple[str, str]]) -> list[str]:
                 faults.append(f"the path of {entry['action']} is not the one that its entry commits to")
             allowed[path.decode()] += 1
     reached = Counter(path for path, _ in arrivals)
-    faults += [f"{path} reached the destination {n} times, and was allowed {allowed[path]} times" for path, n in reached.items() if n > allowed[path]]
+    faults += [
+        f"{path} reached the destination {n} times, and was allowed {allowed[path]} times"
+        for path, n in reached.items()
+        if n > allowed[path]
+    ]
     faults += [f"the grant of {path} let {n} requests through" for path, n in reached.items() if path.startswith("/g/") and n > 1]
     faults += [f"{unique} reached the destination {n} times" for unique, n in Counter(u for _, u in arrivals).items() if n > 1]
     faults += [f"{approval} was spent {n} times" for approval, n in spent.items() if n > 1]

@@ -280,7 +280,9 @@ class Parts:
         }
         self.gateways: list[Gateway] = []
         self.gateway = self.another_gateway()
-        self.api_process = Process("api", "control_api.main", self.folder, self.environment | {"AAF_PROXY_PORT": str(self.gateway.port)})
+        self.api_process = Process(
+            "api", "control_api.main", self.folder, self.environment | {"AAF_PROXY_PORT": str(self.gateway.port)}
+        )
 
     # --- parts ----------------------------------------------------------------------------------------------------------
 
@@ -334,7 +336,9 @@ class Parts:
     def decided(self, agent: Agent | None = None, **fields: Any) -> list[dict[str, Any]]:
         """`action.decided` entries, of one agent and with these fields, oldest first."""
         wanted = fields if agent is None else {"agent": agent.id, **fields}
-        return [entry for entry in self.entries("action.decided") if all(entry.get(name) == value for name, value in wanted.items())]
+        return [
+            entry for entry in self.entries("action.decided") if all(entry.get(name) == value for name, value in wanted.items())
+        ]
 
     def verify(self) -> Fault | None:
         """Walks the chain, as `aaf audit verify` does. The first thing that is wrong, if anything is."""

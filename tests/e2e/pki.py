@@ -10,7 +10,6 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-
 _MAY_SIGN = x509.KeyUsage(
     digital_signature=False,
     content_commitment=False,

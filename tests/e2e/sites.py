@@ -106,7 +106,10 @@ def _wheel() -> bytes:
 
 
 def _tarball() -> bytes:
-    files = {"package/package.json": json.dumps({"name": PACKAGE, "version": "1.0.0"}), "package/index.js": "module.exports = 42;\n"}
+    files = {
+        "package/package.json": json.dumps({"name": PACKAGE, "version": "1.0.0"}),
+        "package/index.js": "module.exports = 42;\n",
+    }
     made = io.BytesIO()
     with tarfile.open(fileobj=made, mode="w:gz") as archive:
         for name, text in files.items():

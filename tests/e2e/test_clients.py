@@ -344,4 +344,3 @@ class Lines:
 
     def join(self) -> None:
         self._thread.join(20)
-

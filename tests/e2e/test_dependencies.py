@@ -368,9 +368,7 @@ OTHER_KEY = base64.b64encode(b"another key of 32 bytes, at last").decode()
         ("AAF_PROXY_HOST", "0.0.0.0", "listens beyond loopback without TLS"),
     ],
 )
-def test_a_gateway_with_a_wrong_setting_does_not_start_and_names_it(
-    parts: Parts, name: str, value: str | None, words: str
-) -> None:
+def test_a_gateway_with_a_wrong_setting_does_not_start_and_names_it(parts: Parts, name: str, value: str | None, words: str) -> None:
     status, said = start(parts, **{name: value})
     assert status in {1, 2}
     assert words in said

@@ -35,11 +35,15 @@ class Held:
         port = None if gateway is None else gateway.port
         return self._wires.enter_context(tunnel(self.agent, host, self.parts.ca_file, gateway=port))
 
-    def send(self, path: str, body: bytes = b"amount=5", *, gateway: Gateway | None = None, host: str = HOST, **fields: str) -> Wire:
+    def send(
+        self, path: str, body: bytes = b"amount=5", *, gateway: Gateway | None = None, host: str = HOST, **fields: str
+    ) -> Wire:
         """Sends a request on a connection of its own, and does not wait for the answer."""
         return self.open(gateway=gateway, host=host).send(request("POST", path, host, body, **fields))
 
-    def ask(self, path: str, body: bytes = b"amount=5", *, gateway: Gateway | None = None, host: str = HOST, **fields: str) -> Answer:
+    def ask(
+        self, path: str, body: bytes = b"amount=5", *, gateway: Gateway | None = None, host: str = HOST, **fields: str
+    ) -> Answer:
         """Sends a request that is not held for long, and gives the answer."""
         return self.send(path, body, gateway=gateway, host=host, Prefer="wait=0", **fields).answer("POST")
 
@@ -402,7 +406,9 @@ def test_a_rotated_token_ends_what_the_old_one_opened(held: Held) -> None:
     assert held.count() == 1
 
 
-STRICTER = POLICY.replace("rules:\n", "rules:\n  - id: no-more\n    effect: deny\n    hosts: [held.test]\n    reason: Not any more\n")
+STRICTER = POLICY.replace(
+    "rules:\n", "rules:\n  - id: no-more\n    effect: deny\n    hosts: [held.test]\n    reason: Not any more\n"
+)
 OTHERWISE = POLICY.replace("Nobody goes there", "Nobody ever goes there")
 OPENED = POLICY.replace("effect: require_approval\n    hosts: [held.test]", "effect: allow\n    hosts: [held.test]")
 

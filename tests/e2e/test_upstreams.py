@@ -104,7 +104,9 @@ def black_hole() -> Iterator[int]:
 
 
 @pytest.fixture(scope="module")
-def destinations(loop_thread: LoopThread, authority: TestAuthority, upstream: Upstream, tmp_path_factory: Any) -> Iterator[dict[str, int]]:
+def destinations(
+    loop_thread: LoopThread, authority: TestAuthority, upstream: Upstream, tmp_path_factory: Any
+) -> Iterator[dict[str, int]]:
     """The port of each destination, all of them with TLS on 443."""
     with ExitStack() as stack:
 

@@ -154,9 +154,7 @@ def test_the_rego_is_formatted_strict_and_passes_its_own_tests(opa_binary: Path)
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize(
-    "call", ['http.send({"method": "get", "url": "http://x"})', 'net.lookup_ip_addr("x")', "opa.runtime()"]
-)
+@pytest.mark.parametrize("call", ['http.send({"method": "get", "url": "http://x"})', 'net.lookup_ip_addr("x")', "opa.runtime()"])
 def test_rego_that_would_reach_out_is_refused(call: str, opa_binary: Path, tmp_path: Path) -> None:
     module = tmp_path / "x.rego"
     module.write_text(f"package firewall\n\nx := {call}\n")

@@ -45,9 +45,7 @@ def test_an_attempt_through_the_proxy_is_over_when_it_is_answered() -> None:
 
 @pytest.mark.asyncio
 async def test_actions_are_listed_newest_first_and_by_filter(governed: Any) -> None:
-    ids = [
-        (await governed.submit(operation, params={"n": n})).body["id"] for n, operation in enumerate(["read", "write", "erase"])
-    ]
+    ids = [(await governed.submit(operation, params={"n": n})).body["id"] for n, operation in enumerate(["read", "write", "erase"])]
 
     async def listed(query: str) -> list[str]:
         return [each["id"] for each in (await governed.call("GET", f"/v1/actions?{query}", who="viewer")).body["data"]]

@@ -43,7 +43,9 @@ async def test_nobody_gets_in_without_a_password(server: EmbeddedPostgres) -> No
     with pytest.raises(asyncpg.InvalidPasswordError):
         await value(wrong, "select 1")
     with pytest.raises((asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError)):
-        await asyncpg.connect(host=str(server.folder / "run"), port=server.port, user=SUPERUSER, password="wrong", database="postgres")
+        await asyncpg.connect(
+            host=str(server.folder / "run"), port=server.port, user=SUPERUSER, password="wrong", database="postgres"
+        )
 
 
 async def test_what_was_written_is_there_after_a_restart(server: EmbeddedPostgres, folder: Path) -> None:
