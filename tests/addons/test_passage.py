@@ -10,7 +10,7 @@ async def test_a_passage_is_born_denied() -> None:
     passage = Made().passage()
     assert passage.verdict is NOT_DECIDED
     assert isinstance(passage.verdict, Deny)
-    assert not (passage.recorded or passage.released or passage.approved)
+    assert [passage.recorded, passage.released, passage.approved] == [False, False, False]
 
 
 async def test_what_no_step_established_cannot_be_asked_for() -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from addons import settle
+from addons import metrics, settle
 from addons.passage import Passage
 from addons.settle import Settle
 from firewall.audit.entry import Event
@@ -79,5 +79,5 @@ async def test_what_cannot_be_kept_is_counted(monkeypatch: pytest.MonkeyPatch) -
 
 
 def _lost() -> float:
-    (metric,) = settle.metrics.LOST.collect()
-    return next(sample.value for sample in metric.samples if sample.name.endswith("_total"))
+    (metric,) = metrics.LOST.collect()
+    return float(next(sample.value for sample in metric.samples if sample.name.endswith("_total")))

@@ -15,7 +15,8 @@ from tests.e2e.pki import TestAuthority
 from tests.e2e.upstream import LoopThread, Upstream
 
 HOSTS = (
-    "open.test", "held.test", "brief.test", "strict.test", "agreed.test", "git.test", "index.test", "npm.test", "other.test", "closed.test",
+    "open.test", "held.test", "brief.test", "strict.test", "agreed.test", "git.test", "index.test", "npm.test", "other.test",
+    "closed.test",
 )  # fmt: skip
 
 POLICY = """
@@ -72,7 +73,7 @@ def upstream(loop_thread: LoopThread, authority: TestAuthority) -> Iterator[Upst
 def make_parts(
     postgres_server: PostgresServer, opa_binary: Path, authority: TestAuthority, upstream: Upstream
 ) -> Iterator[PartsFactory]:
-    """Builds `Parts` on a database of their own, or on `database`; every host leads to `upstream` unless `settings` say otherwise."""
+    """Builds `Parts` on a database of their own, or on `database`. Hosts lead to `upstream` unless `settings` say otherwise."""
     with ExitStack() as stack:
 
         def make(*, policy_text: str = POLICY, start: bool = True, database: Database | None = None, **settings: str) -> Parts:

@@ -2,10 +2,11 @@
 
     python -m tests.e2e.kill --kills 50 [--mutation append-after-release]
 
-Each kill waits for at least 20 requests in flight, all of them with the destination, and 5 open grants, while identical requests
-spend some of them; it comes from outside at a random instant, or inside a step of PATH, every step in turn. The destination notes the identifier of each
-request before it answers. Afterwards: every identifier has its committed `action.decided` with effect allow, the chain verifies,
-no approval was spent twice, and no grant let more than one request through.
+Each kill waits for at least 20 requests in flight, all of them with the destination, and 5 open grants, while identical
+requests spend some of them; it comes from outside at a random instant, or inside a step of PATH, every step in turn. The
+destination notes the identifier of each request before it answers. Afterwards: every identifier has its committed
+`action.decided` with effect allow, the chain verifies, no approval was spent twice, and no grant let more than one request
+through.
 """
 
 import argparse

@@ -78,13 +78,13 @@ def make_killable(kind: type[Step], folder: Path) -> None:
         _obey(folder, kind.name, "after")
         return back
 
-    kind.__call__ = killable  # type: ignore[method-assign]
+    kind.__call__ = killable  # type: ignore[assignment,method-assign]
 
 
 def record_after_release() -> None:
     """The mutation: what is allowed is only said to be recorded, and is when its answer has come."""
-    record: Call = Record.__call__
-    settle: Call = Settle.__call__
+    record: Call = Record.__call__  # type: ignore[assignment]
+    settle: Call = Settle.__call__  # type: ignore[assignment]
     steps: list[Step] = []
 
     async def promise(step: Step, passage: Passage) -> str | None:

@@ -166,6 +166,14 @@ class Gateway(Process):
         children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
         return [int(pid) for pid in children if self._works(pid)]
 
+    def crash(self) -> None:
+        """As a machine that loses its power: nobody drains, not even the workers."""
+        workers = self.workers()
+        for pid in [self.pid, *workers]:
+            os.kill(pid, signal.SIGKILL)
+        self.kill()
+        until(lambda: not any(self._works(str(pid)) for pid in workers))
+
     def _works(self, pid: str) -> bool:
         try:
             return self.worker in Path(f"/proc/{pid}/cmdline").read_bytes()

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -207,7 +208,8 @@ def test_pip_installs_from_an_index(client: Client) -> None:
     client.upstream.sites["index.test"] = index_site()
     target = client.home / "target"
     client.run(
-        sys.executable, "-m", "pip", "--isolated", "--disable-pip-version-check", "install", "--no-cache-dir", "--target", str(target),
+        sys.executable, "-m", "pip", "--isolated", "--disable-pip-version-check", "install", "--no-cache-dir",
+        "--target", str(target),
         "--index-url", "https://index.test/simple/", PACKAGE,
     )  # fmt: skip
     assert (target / f"{MODULE}.py").read_text() == "ANSWER = 42\n"
@@ -320,7 +322,7 @@ def test_server_sent_events_arrive_one_by_one(client: Client) -> None:
         for number in range(3):
             # The next event is not even sent before the client has shown the one before.
             client.upstream.step(f"event {number}")
-            until(lambda wanted=number: f"data: event {wanted}\n" in reader.lines)
+            until(partial(reader.shows, f"data: event {number}\n"))
         (decided,) = client.parts.decided(client.agent)
         assert [entry for entry in client.parts.entries("action.completed") if entry["action"] == decided["action"]] == []
         client.upstream.step(None)
@@ -341,6 +343,9 @@ class Lines:
     def _read(self, stream: Any) -> None:
         for line in stream:
             self.lines.append(line)
+
+    def shows(self, line: str) -> bool:
+        return line in self.lines
 
     def join(self) -> None:
         self._thread.join(20)

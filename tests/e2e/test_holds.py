@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from functools import partial
 from contextlib import ExitStack
 
 import pytest
@@ -55,6 +56,9 @@ class Held:
     def seen(self) -> list[Seen]:
         """What reached the destination from this agent, told by paths that begin with its name."""
         return [seen for seen in self.upstream.log.requests if seen.path.startswith(f"/{self.agent.name}")]
+
+    def has_passed(self, count: int) -> bool:
+        return len(self.seen()) == count
 
     def count(self) -> int:
         """How many approvals this agent ever caused."""
@@ -537,7 +541,7 @@ def test_workers_that_race_for_one_grant_spend_it_once(pair: Parts, upstream: Up
             first = held.approve()
             for wire in racers:
                 wire.send(request("POST", path, HOST, b"amount=5", Prefer="wait=5"))
-            until(lambda: len(held.seen()) == number + 1)
+            until(partial(held.has_passed, number + 1))
             (second,) = pair.pending(held.agent)
             pair.api.deny(second["id"])
             statuses = sorted(wire.answer("POST").status for wire in racers)

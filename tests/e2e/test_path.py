@@ -82,7 +82,6 @@ def parts(make_parts: PartsFactory, upstream: Upstream, sink: Misbehaving, switc
 @pytest.fixture
 def agent(parts: Parts, upstream: Upstream, request: pytest.FixtureRequest) -> Agent:
     upstream.log.requests.clear()
-    upstream.log.connections = 0
     return parts.agent(name_of(request))
 
 
@@ -159,7 +158,7 @@ def test_a_client_may_try_again_with_its_credential_on_the_same_connection(parts
 
 
 def test_a_credential_never_leaves(parts: Parts, agent: Agent, upstream: Upstream) -> None:
-    inside = {"Proxy_Authorization": encoded("nobody:nothing"), "Proxy_Connection": "keep-alive"}
+    inside: dict[str, str] = {"Proxy_Authorization": encoded("nobody:nothing"), "Proxy_Connection": "keep-alive"}
     with tunnel(agent, "open.test", parts.ca_file) as wire:
         assert wire.send(request("GET", "/inside", "open.test", **inside)).answer().status == 200
     with Wire(agent.port) as wire:

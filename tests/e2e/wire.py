@@ -121,7 +121,7 @@ def head(method: str, target: str, host: str, **fields: str) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode()
 
 
-def request(method: str, target: str, host: str, body: bytes = b"", **fields: str) -> bytes:
+def request(method: str, target: str, host: str, body: bytes = b"", /, **fields: str) -> bytes:
     if body:
         fields["Content_Length"] = str(len(body))
     return head(method, target, host, **fields) + body

@@ -55,12 +55,12 @@ class World:
         entry = decided(action, effect=effect, code=None, reason="why", rules=("r",), revision="sha256:1", approval=approval)
         await self.append(Item(drafts=(entry,)))
 
-    async def hold(self, action: Action, **terms: int) -> ApprovalId:
+    async def hold(self, action: Action, terms: Terms | None = None) -> ApprovalId:
         approval_id = ApprovalId(fresh("apr"))
         change = OpenApproval(
             approval_id=approval_id, action_id=action.id, digest=action.digest, agent=action.agent, agent_id=action.agent_id,
             name=action.name, kind=action.kind.value, risk=action.risk.value, method=action.method, host=action.host,
-            reason="why", rules=("r",), revision="sha256:1", terms=Terms(**terms), summary={"body": "hello"}, waits=False,
+            reason="why", rules=("r",), revision="sha256:1", terms=terms or Terms(), summary={"body": "hello"}, waits=False,
             holds_limit=9,
         )  # fmt: skip
         entry = requested(approval_id, action, rules=("r",), revision="sha256:1", expires_in=1)
