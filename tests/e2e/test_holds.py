@@ -5,8 +5,8 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from functools import partial
 from contextlib import ExitStack
+from functools import partial
 
 import pytest
 
