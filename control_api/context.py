@@ -11,7 +11,7 @@ from control_api.hint import Hint
 from control_api.metrics import Metrics
 from control_api.tail import Tail
 from firewall.ids import Prefix, new_id
-from firewall.ports import Agents, Approvals, Engine, Ledger, Revisions
+from firewall.ports import Engine, Ledger, Revisions
 from firewall.reads import Reads
 from firewall.settings import Settings
 
@@ -31,8 +31,6 @@ class Context:
 
     settings: Settings
     ledger: Ledger
-    agents: Agents
-    approvals: Approvals
     revisions: Revisions
     reads: Reads
     opa: Opa | None

@@ -16,6 +16,7 @@ from aiohttp import web
 from control_api.app import build
 from control_api.callers import Door
 from control_api.context import Context, Opa
+from control_api.listen import Runner
 from control_api.metrics import Metrics
 from control_api.tail import Tail
 from firewall import policy
@@ -94,8 +95,6 @@ async def open_context(settings: Settings) -> AsyncIterator[Context]:
         context = Context(
             settings=settings,
             ledger=store.ledger,
-            agents=store.agents,
-            approvals=store.approvals,
             revisions=store.revisions,
             reads=reads,
             opa=None if opa is None else Opa(engine=opa, ready=opa.ready),
@@ -144,7 +143,7 @@ async def _serve(settings: Settings, lifeline: int | None, ready: int | None) ->
 async def serving(context: Context) -> AsyncIterator[str]:
     """Listens, and gives the URL; at the end, lets running requests finish, and ends streams and long polls at once."""
     settings = context.settings
-    runner = web.AppRunner(
+    runner = Runner(
         build(context), access_log=None, shutdown_timeout=settings.drain_seconds, handle_signals=False, keepalive_timeout=75
     )
     await runner.setup()

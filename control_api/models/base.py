@@ -1,13 +1,23 @@
 """What the models share: the kinds of text and number, pages, problems, health."""
 
+import unicodedata
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from firewall.approval import State
 
+
+def _seen(name: str) -> str:
+    """One spelling for one person, for votes are counted by name; and nothing in it that a reader cannot see."""
+    name = unicodedata.normalize("NFC", name)
+    if not name.isprintable():
+        raise ValueError("a name is made of characters that can be seen")
+    return name
+
+
 AgentName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62})$")]
-PersonName = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,100}$", strip_whitespace=True)]
+PersonName = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,100}$", strip_whitespace=True), AfterValidator(_seen)]
 Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/:-]{0,127}$")]
 Service = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 Comment = Annotated[str, StringConstraints(max_length=4000)]
