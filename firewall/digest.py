@@ -27,36 +27,54 @@ version 1 of the list."""
 VARYING_PREFIX = b"x-stainless-"
 
 CREDENTIALS = frozenset(
-    b"api-key apikey authorization cookie dd-api-key dd-application-key job-token ocp-apim-subscription-key private-token signature"
-    b" signature-input x-access-token x-algolia-api-key x-amz-security-token x-api-key x-api-token x-auth-key x-auth-token"
-    b" x-consul-token x-csrf-token x-figma-token x-functions-key x-gitlab-token x-goog-api-key x-goog-iam-authorization-token"
-    b" x-nomad-token x-postmark-server-token x-rapidapi-key x-session-token x-shopify-access-token x-vault-token x-xsrf-token"
+    b"access-token api-key api-token apikey auth-token authentication authorization circle-token cookie dd-api-key"
+    b" dd-application-key dpop job-token ocp-apim-subscription-key private-token signature signature-input token x-access-token"
+    b" x-algolia-api-key x-amz-copy-source-server-side-encryption-customer-key x-amz-s3session-token x-amz-security-token"
+    b" x-amz-server-side-encryption-customer-key x-api-key x-api-token x-apikey x-auth x-auth-key x-auth-token x-authorization"
+    b" x-client-secret x-consul-token x-csrf-token x-figma-token x-functions-key x-gitlab-token x-goog-api-key"
+    b" x-goog-copy-source-encryption-key x-goog-encryption-key x-goog-iam-authorization-token x-hasura-admin-secret x-mbx-apikey"
+    b" x-ms-copy-source-authorization x-ms-encryption-key x-nomad-token x-parse-master-key x-parse-rest-api-key"
+    b" x-postmark-server-token x-rapidapi-key x-secret-key x-sentry-auth x-session-token x-shopify-access-token"
+    b" x-shopify-storefront-access-token x-subscription-token x-typesense-api-key x-user-token x-vault-token x-xsrf-token"
     b" xi-api-key".split()
 )
 """Fields that enter as a keyed hash; version 1 of the list."""
 
-_TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_SCOPED = re.compile(
-    rb"([A-Z0-9]+(?:-[A-Z0-9]+)+) +Credential=([^/,; ]+)/(?:[0-9]{8}|[0-9]{4}-[0-9]{2}-[0-9]{2})/([^,; ]+)(?:[,; ].*)?"
-)
-_SHARED_KEY = re.compile(rb"(SharedKey(?:Lite)?) ([^: ]+):[^: ]+")
-_SIGNATURES: Mapping[bytes, tuple[bytes, ...]] = {
-    b"signature": (b"keyid",),
-    b"oauth": (b"oauth_consumer_key", b"oauth_token"),
-    b"digest": (b"realm", b"username"),
-    b"hawk": (b"id",),
+SIGNATURES: Mapping[bytes, tuple[tuple[bytes, ...], tuple[bytes, ...]]] = {
+    b"digest": (
+        (b"username", b"realm", b"uri"),
+        (b"algorithm", b"cnonce", b"nc", b"nonce", b"opaque", b"qop", b"response", b"userhash"),
+    ),
+    b"hawk": ((b"id", b"app", b"dlg", b"ext"), (b"hash", b"mac", b"nonce", b"ts")),
+    b"oauth": (
+        (b"oauth_consumer_key", b"oauth_token", b"realm"),
+        (b"oauth_body_hash", b"oauth_nonce", b"oauth_signature", b"oauth_signature_method", b"oauth_timestamp", b"oauth_version"),
+    ),
+    b"signature": ((b"keyid",), (b"algorithm", b"created", b"expires", b"headers", b"signature")),
 }
-"""Schemes of Authorization that sign each request, and the parameters that name the key; version 1 of the list."""
-_PAIR = re.compile(rb' *([A-Za-z_]+)=(?:"([^"\\]*)"|([^", ]*)) *(?:,|\Z)')
-_PAIRS = re.compile(rb'(?: *[A-Za-z_]+=(?:"[^"\\]*"|[^", ]*) *(?:,|\Z))+')
-_LABELS = re.compile(rb"([a-z*][a-z0-9_.*-]*)=:[A-Za-z0-9+/=]*:(?: *, *([a-z*][a-z0-9_.*-]*)=:[A-Za-z0-9+/=]*:)*")
-_KEYID = re.compile(rb';keyid="([^"\\]*)"')
+"""Schemes of Authorization that sign each request: the parameters that say whose signature it is, the first of which must be
+there, and those that are the proof and differ each time. With any other parameter the field stands for itself; version 1."""
 
-_PARAMETER = re.compile(rb"[ \t]*;[ \t]*(" + _TOKEN + rb")=(?:(" + _TOKEN + rb')|"([^"\\]*)")')
-_MULTIPART = re.compile(
-    rb"multipart/" + _TOKEN + rb"((?:[ \t]*;[ \t]*" + _TOKEN + rb"=(?:" + _TOKEN + rb'|"[^"\\]*"))+)', re.IGNORECASE
+_SCOPED = re.compile(
+    rb"([A-Z0-9]+(?:-[A-Z0-9]+)+) +Credential=([^/,; ]+)/(?:[0-9]{8}|[0-9]{4}-[0-9]{2}-[0-9]{2})/([^,; ]+)"
+    rb", *SignedHeaders=[^,= ]+, *Signature=[0-9A-Za-z+/=]+"
 )
-_BOUNDARY = re.compile(rb"[0-9A-Za-z_.=-]{1,70}")
+_SHARED_KEY = re.compile(rb"(SharedKey(?:Lite)?) ([^: ]+):[0-9A-Za-z+/=]+")
+_PAIR = re.compile(rb' *([A-Za-z_]+)=(?:"([^"\\]*)"|([^",; ]*)) *(?:,|\Z)')
+_PAIRS = re.compile(rb"(?:" + _PAIR.pattern + rb")+")
+_LABEL = rb"[a-z*][a-z0-9_.*-]*"
+_LABELS = re.compile(_LABEL + rb"=:[A-Za-z0-9+/=]*:(?: *, *" + _LABEL + rb"=:[A-Za-z0-9+/=]*:)*")
+_MEMBER = re.compile(
+    rb"(" + _LABEL + rb')=\( *(?:"[^"\\]*"(?:;[a-z]+(?:="[^"\\]*")?)* *)*\)'
+    rb'((?:; *(?:created|expires)=[0-9]+|; *(?:alg|keyid|nonce|tag)="[^"\\]*")*) *(?:, *|\Z)'
+)
+_MEMBERS = re.compile(rb"(?:" + _MEMBER.pattern + rb")+")
+_INPUT = re.compile(rb'; *([a-z]+)=(?:"([^"\\]*)"|[0-9]+)')
+
+_MULTIPART = re.compile(
+    rb'(multipart/(?:form-data|mixed|related)[ \t]*;[ \t]*boundary=)(?:([0-9A-Za-z_.-]{1,70})|"([0-9A-Za-z_.=-]{1,70})")',
+    re.IGNORECASE,
+)
 
 Field = tuple[bytes, bytes]
 
@@ -111,29 +129,20 @@ def _body(headers: list[Field], body: bytes) -> tuple[list[Field], bytes, bytes]
     """The header fields, what kind of hash stands for the body, and the hash.
 
     A multipart boundary is a name that the sender made up, so it is left out of both, but only where nothing else could be
-    meant by it: one Content-Type of a plain form, and the boundary nowhere in the body but in delimiters of the strict form
-    (RFC 2046, section 5.1.1). All else is hashed as it is.
+    meant by it: a Content-Type of the plain form with no other parameter (a charset could hide other delimiters), no
+    Content-Encoding (which would hide the body), delimiters of the strict form (RFC 2046, section 5.1.1) from the first byte
+    to the closing one, and the boundary nowhere else in the body. All else is hashed as it is.
     """
-    types = [value for name, value in headers if name == b"content-type"]
-    found = _boundary(types[0]) if len(types) == 1 else None
-    if found is not None:
-        boundary = found[2] or found[3]
+    described = [(name, value) for name, value in headers if name.replace(b"_", b"-") in (b"content-type", b"content-encoding")]
+    form = _MULTIPART.fullmatch(described[0][1]) if len(described) == 1 and described[0][0] == b"content-type" else None
+    if form is not None:
+        boundary = form[2] or form[3]
         pieces = re.split(rb"\r\n--" + re.escape(boundary) + rb"(--(?=\r\n|\Z)|(?=\r\n))", b"\r\n" + body)
-        if not any(boundary.lower() in piece.lower() for piece in pieces[::2]):
-            without = types[0][: found.end(1) + 1] + types[0][found.end() :]
-            headers = [(name, without if name == b"content-type" else value) for name, value in headers]
+        framed = len(pieces) > 1 and pieces[0] == b"" and pieces[-2] == b"--"
+        if framed and not any(boundary.lower() in piece.lower() for piece in pieces[::2]):
+            headers = [(name, form[1] if name == b"content-type" else value) for name, value in headers]
             return headers, b"multipart", hashlib.sha256(_prefixed(pieces)).digest()
     return headers, b"raw", hashlib.sha256(body).digest()
-
-
-def _boundary(content_type: bytes) -> re.Match[bytes] | None:
-    """The parameter, where there is exactly one way to read it."""
-    if not _MULTIPART.fullmatch(content_type):
-        return None
-    found = [match for match in _PARAMETER.finditer(content_type) if match[1].lower().startswith(b"boundary")]
-    if len(found) != 1 or found[0][1].lower() != b"boundary" or not _BOUNDARY.fullmatch(found[0][2] or found[0][3] or b""):
-        return None
-    return found[0]
 
 
 # --- credentials --------------------------------------------------------------------------------------------------------
@@ -148,7 +157,7 @@ def _identity(name: bytes, value: bytes) -> list[bytes]:
     of the forms below stands for itself."""
     if name == b"authorization":
         scoped = _SCOPED.fullmatch(value)
-        if scoped is not None and value.count(b"Credential=") == 1:
+        if scoped is not None:
             return [b"scoped", scoped[1], scoped[2], scoped[3]]
         shared = _SHARED_KEY.fullmatch(value)
         if shared is not None:
@@ -160,17 +169,32 @@ def _identity(name: bytes, value: bytes) -> list[bytes]:
             return [b"labels", *(label.split(b"=")[0].strip() for label in value.split(b","))]
         return _named(b"signature", value) or [b"value", value]
     if name == b"signature-input":
-        keys = _KEYID.findall(value)
-        if keys and len(keys) == value.count(b"=("):
-            return [b"keys", *keys]
+        return _inputs(value) or [b"value", value]
     return [b"value", value]
 
 
 def _named(scheme: bytes, parameters: bytes) -> list[bytes] | None:
-    """The parameters that name the key of a signature, where each of them comes once."""
-    wanted = _SIGNATURES.get(scheme)
-    if wanted is None or not _PAIRS.fullmatch(parameters):
+    """Name and value of the parameters that say whose a signature is, in the order of the list. None if any is unknown or
+    comes twice, or the first is missing."""
+    if scheme not in SIGNATURES or not _PAIRS.fullmatch(parameters):
         return None
+    naming, proof = SIGNATURES[scheme]
     pairs = [(match[1].lower(), match[2] if match[2] is not None else match[3]) for match in _PAIR.finditer(parameters)]
-    found = [value for name in wanted for given, value in pairs if given == name]
-    return [b"signed", scheme, *found] if len(found) == len(wanted) == len({name for name, _ in pairs} & {*wanted}) else None
+    given = dict(pairs)
+    if len(given) != len(pairs) or naming[0] not in given or not given.keys() <= {*naming, *proof}:
+        return None
+    return [b"signed", scheme, *(part for name in naming if name in given for part in (name, given[name]))]
+
+
+def _inputs(value: bytes) -> list[bytes] | None:
+    """Label, key and tag of each signature (RFC 9421, section 4.1). None if one has no key, or a parameter comes twice."""
+    if not _MEMBERS.fullmatch(value):
+        return None
+    found = []
+    for member in _MEMBER.finditer(value):
+        pairs = [(match[1], match[2] or b"") for match in _INPUT.finditer(member[2])]
+        given = dict(pairs)
+        if len(given) != len(pairs) or b"keyid" not in given:
+            return None
+        found += [member[1], given[b"keyid"], given.get(b"tag", b"")]
+    return [b"inputs", *found]

@@ -10,9 +10,15 @@ _EXACT = 2**53
 """Integers from here on are not exact in every reader (RFC 8785, section 3.2.2.3)."""
 
 
-def text(value: Any) -> str:
-    """Raises ValueError for what has no canonical form: integers of 2^53 and more, NaN, infinities, lone surrogates, and what
-    is not JSON."""
+DEPTH = 256
+"""Lists and objects inside one another; the RFC has no limit, the stack has."""
+
+
+def text(value: Any, _depth: int = 0) -> str:
+    """Raises ValueError for what has no canonical form: integers of 2^53 and more, NaN, infinities, lone surrogates, what is
+    deeper than `DEPTH`, and what is not JSON."""
+    if _depth > DEPTH:
+        raise ValueError(f"nested deeper than {DEPTH}")
     match value:
         case None | bool():
             return json.dumps(value)
@@ -25,12 +31,12 @@ def text(value: Any) -> str:
         case float():
             return _number(value)
         case list() | tuple():
-            return "[" + ",".join(text(each) for each in value) + "]"
+            return "[" + ",".join([text(each, _depth + 1) for each in value]) + "]"
         case dict():
             if not all(isinstance(key, str) for key in value):
                 raise ValueError("a key is text")
             ordered = sorted(value.items(), key=lambda pair: _utf16(pair[0]))
-            return "{" + ",".join(f"{_string(key)}:{text(each)}" for key, each in ordered) + "}"
+            return "{" + ",".join([f"{_string(key)}:{text(each, _depth + 1)}" for key, each in ordered]) + "}"
         case _:
             raise ValueError(f"{type(value).__name__} is not JSON")
 

@@ -5,6 +5,7 @@ differently is refused, so that the two can never part.
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
@@ -39,7 +40,7 @@ _NOMINABLE = HOP_BY_HOP | {b"close", b"http2-settings"}
 """What a `Connection` field may name. Any other field it names would be taken out of the request by the next hop."""
 
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})?")
-_DOUBLE = re.compile(r"%25[0-9A-Fa-f]{2}")
+_ESCAPED_STILL = re.compile(r"%(?:[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4})")
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 _NUMERIC = re.compile(r"(?:0x[0-9a-f]*|[0-9]+)")
 _PORT = re.compile(r"[0-9]{1,5}")
@@ -104,9 +105,11 @@ def segments(path: str) -> tuple[str, ...]:
         raise Malformed("the path holds a backslash")
     if "//" in path:
         raise Malformed("the path holds an empty segment")
-    if _DOUBLE.search(path):
-        raise Malformed("the path is encoded twice")
-    return tuple(_segment(part) for part in path[1:].split("/"))
+    parts = path[1:].split("/")
+    # Some servers drop a `;` and what follows it.
+    if any(part.startswith((";", "%3B", "%3b")) for part in parts[:-1]):
+        raise Malformed("the path holds an empty segment")
+    return tuple(_segment(part) for part in parts)
 
 
 def _segment(raw: str) -> str:
@@ -119,18 +122,24 @@ def _segment(raw: str) -> str:
         text = plain.decode()
     except UnicodeDecodeError:
         raise Malformed("the path does not decode to UTF-8") from None
-    if "/" in text or "\\" in text:
+    # Judged decoded, because the digits of the inner escape may be escaped themselves (%25%32%66).
+    if _ESCAPED_STILL.search(text):
+        raise Malformed("the path is encoded twice")
+    # Some servers fold compatibility forms: a full-width solidus becomes a slash, a two dot leader becomes two dots.
+    folded = text if text.isascii() else unicodedata.normalize("NFKC", text)
+    if any(slash in form for slash in "/\\" for form in (text, folded)):
         raise Malformed("the path holds an encoded slash or backslash")
     if any(character < " " or character == "\x7f" for character in text):
         raise Malformed("the path holds an encoded control character")
-    # Some servers drop what follows a `;` before they look at dots.
-    if text.split(";", 1)[0] in {".", ".."}:
+    # Some servers drop what follows a `;`, or blanks at the ends, before they look at dots.
+    if folded.split(";", 1)[0].strip() in {".", ".."}:
         raise Malformed("the path holds a dot segment")
     return text
 
 
 def end_to_end(fields: Iterable[Header]) -> Headers:
-    """The fields that travel to the destination. Raises Malformed when `Connection` names one of those."""
+    """The fields that travel to the destination, and `Upgrade`, which goes with them where it was not stripped and makes
+    another thing of the request. Raises Malformed when `Connection` names one of those."""
     kept = []
     for name, value in fields:
         lower = name.lower()
@@ -138,7 +147,7 @@ def end_to_end(fields: Iterable[Header]) -> Headers:
             for option in value.lower().split(b","):
                 if option.strip() and option.strip() not in _NOMINABLE:
                     raise Malformed("Connection names a field that belongs to the request")
-        if lower not in HOP_BY_HOP:
+        if lower not in HOP_BY_HOP or lower == b"upgrade":
             kept.append((name, value))
     return tuple(kept)
 
@@ -186,7 +195,10 @@ def _idna(text: str) -> str:
 
 def parse_authority(text: str, default_port: int | None) -> tuple[str, int]:
     """`host:port`, `host` (then `default_port`), `[::1]:port`. Returns the canonical host and the port, 1 to 65535.
-    Raises Malformed."""
+    Raises Malformed, also for a name that is not in ASCII: the field is forwarded as it stands, and a server may read it otherwise.
+    """
+    if not text.isascii():
+        raise Malformed("an authority is ASCII: write the name in A-labels")
     if "@" in text or "/" in text:
         raise Malformed("an authority is host:port")
     if text.startswith("["):
@@ -200,6 +212,6 @@ def parse_authority(text: str, default_port: int | None) -> tuple[str, int]:
             raise Malformed("the port is missing")
         return canonical_host(host), default_port
     digits = rest[1:]
-    if rest[0] != ":" or not _PORT.fullmatch(digits) or not digits.isascii() or not 1 <= int(digits) <= 65535:
+    if rest[0] != ":" or not _PORT.fullmatch(digits) or not 1 <= int(digits) <= 65535:
         raise Malformed("the port is not a number from 1 to 65535")
     return canonical_host(host), int(digits)

@@ -8,12 +8,22 @@
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
-from firewall.audit.entry import VERSION, Event, canonical
+from firewall.audit.entry import VERSION, Event, is_canonical
 
 GENESIS = bytes(32)
+
+_ENVELOPE = {
+    "event": re.compile(r"[a-z]+\.[a-z]+"),
+    "origin": re.compile(r".+"),
+    "salt": re.compile(r"[0-9a-f]{32}"),
+    "time": re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z"),
+}
+_LABEL = re.compile(r"[a-z][a-z0-9_]*")
+_HASH = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,27 +90,23 @@ class Verifier:
             return "the leaf hash does not link this entry to the one before"
         try:
             body = json.loads(row.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return "the body is not JSON"
         return self._wrong_body(row, body)
 
     def _wrong_body(self, row: Row, body: Any) -> str | None:
-        if not isinstance(body, dict) or body.get("v") != VERSION:
+        if not isinstance(body, dict) or type(body.get("v")) is not int or body["v"] != VERSION:
             return f"not an entry of version {VERSION}"
-        try:
-            if canonical(body) != row.body:
-                return "the body is not in canonical form"
-        except (TypeError, ValueError):
+        if not is_canonical(body, row.body):
             return "the body is not in canonical form"
-        self.origin = self.origin or body.get("origin")
-        if body.get("origin") != self.origin:
+        if not _is_enveloped(body):
+            return "the body lacks what every entry has"
+        self.origin = self.origin or body["origin"]
+        if body["origin"] != self.origin:
             return "the entry belongs to another log"
-        writer = body.get("writer")
-        if not isinstance(writer, dict) or not isinstance(writer.get("id"), str) or type(writer.get("seq")) is not int:
-            return "the entry names no writer"
-        return self._wrong_writer(writer["id"], writer["seq"], body.get("event"))
+        return self._wrong_writer(body["writer"]["id"], body["writer"]["seq"], body["event"])
 
-    def _wrong_writer(self, writer: str, number: int, event: object) -> str | None:
+    def _wrong_writer(self, writer: str, number: int, event: str) -> str | None:
         expected = self._next.get(writer, 0)
         if number != expected:
             return f"{writer} wrote its entry {number} where {expected} was due"
@@ -112,3 +118,18 @@ class Verifier:
             self._stopped.add(writer)
         self._next[writer] = expected + 1
         return None
+
+
+def _is_enveloped(body: dict[str, Any]) -> bool:
+    """Whether the keys that every entry has are there, each of its form."""
+    writer, parts = body.get("writer"), body.get("parts")
+    return (
+        all(isinstance(body.get(key), str) and form.fullmatch(body[key]) for key, form in _ENVELOPE.items())
+        and isinstance(parts, dict)
+        and all(_LABEL.fullmatch(label) and isinstance(of, str) and _HASH.fullmatch(of) for label, of in parts.items())
+        and isinstance(writer, dict)
+        and writer.keys() == {"id", "seq"}
+        and isinstance(writer["id"], str)
+        and type(writer["seq"]) is int
+        and max(body) == "writer"
+    )

@@ -87,6 +87,22 @@ def canonical(value: Value) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER)
 
 
+def is_canonical(value: object, text: bytes) -> bool:
+    """Whether `text` is what `canonical` makes of `value`, and `value` keeps to the restriction."""
+    try:
+        return _is_restricted(value) and orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER) == text
+    except (TypeError, RecursionError):
+        return False
+
+
+def _is_restricted(value: object) -> bool:
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and key.isascii() and _is_restricted(each) for key, each in value.items())
+    if isinstance(value, list):
+        return all(_is_restricted(each) for each in value)
+    return value is None or isinstance(value, str | int)
+
+
 def encode(draft: Draft, *, origin: str, writer: WriterId, at: datetime) -> Encoded:
     random = os.urandom(SALT_BYTES * (1 + len(draft.parts)))
     kept: dict[str, list[str]] = {}
