@@ -122,11 +122,11 @@ def _segment(raw: str) -> str:
         text = plain.decode()
     except UnicodeDecodeError:
         raise Malformed("the path does not decode to UTF-8") from None
-    # Judged decoded, because the digits of the inner escape may be escaped themselves (%25%32%66).
-    if _ESCAPED_STILL.search(text):
-        raise Malformed("the path is encoded twice")
     # Some servers fold compatibility forms: a full-width solidus becomes a slash, a two dot leader becomes two dots.
     folded = text if text.isascii() else unicodedata.normalize("NFKC", text)
+    # Judged decoded, because the digits of the inner escape may be escaped themselves (%25%32%66).
+    if _ESCAPED_STILL.search(folded):
+        raise Malformed("the path is encoded twice")
     if any(slash in form for slash in "/\\" for form in (text, folded)):
         raise Malformed("the path holds an encoded slash or backslash")
     if any(character < " " or character == "\x7f" for character in text):
