@@ -49,7 +49,9 @@ class Settings(BaseSettings):
     database_admin_url: SecretStr | None = Field(
         None, alias="DATABASE_ADMIN_URL", description="The same database, as the role that migrates and prunes."
     )
-    redis_url: SecretStr | None = Field(None, alias="REDIS_URL", description="Redis 7 or newer, a cache only. Unset: none.")
+    redis_url: SecretStr | None = Field(
+        None, alias="REDIS_URL", description="Redis 7 or newer, a cache only; this version does without."
+    )
     master_key: SecretStr | None = Field(
         None, alias="ENCRYPTION_MASTER_KEY", description="32 bytes in base64: the root of every sealed value."
     )
@@ -62,7 +64,11 @@ class Settings(BaseSettings):
     tls_key_file: Path | None = Field(None, alias="AAF_TLS_KEY_FILE", description="Private key (PEM) of the listeners.")
     insecure_listen: bool = Field(False, alias="AAF_INSECURE_LISTEN", description="yes: listen beyond loopback without TLS.")
     body_inspect_bytes: int = Field(
-        1 << 20, alias="AAF_BODY_INSPECT_BYTES", ge=0, le=1 << 30, description="How much of a body a rule may look at."
+        1 << 20,
+        alias="AAF_BODY_INSPECT_BYTES",
+        ge=0,
+        le=1 << 30,
+        description="How much of a body a rule may look at; no rule of this version looks at one.",
     )
     body_hold_bytes: int = Field(
         4 << 20, alias="AAF_BODY_HOLD_BYTES", ge=0, le=1 << 28, description="The largest body that can wait for approval."
@@ -74,9 +80,11 @@ class Settings(BaseSettings):
         55, alias="AAF_HOLD_SECONDS", ge=0, le=86_400, description="How long a connection is held before 503."
     )
     retain_actions_days: int = Field(
-        90, alias="AAF_RETAIN_ACTIONS_DAYS", ge=1, description="Days that actions and approvals are kept."
+        90, alias="AAF_RETAIN_ACTIONS_DAYS", ge=1, description="Days to keep actions and approvals; this version prunes nothing."
     )
-    retain_audit_days: int = Field(365, alias="AAF_RETAIN_AUDIT_DAYS", ge=1, description="Days that audit entries are kept.")
+    retain_audit_days: int = Field(
+        365, alias="AAF_RETAIN_AUDIT_DAYS", ge=1, description="Days to keep audit entries; this version prunes nothing."
+    )
     api_url: str | None = Field(None, alias="AAF_API_URL", description="Where the command line finds the control API.")
     api_key: SecretStr | None = Field(None, alias="AAF_API_KEY", description="The key of the command line.")
     data_dir: Path = Field(
