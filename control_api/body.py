@@ -55,8 +55,9 @@ def decode(raw: bytes) -> Any:
 
 
 def parse[M: BaseModel](model: type[M], value: Any, where: str = "body") -> M:
+    """A body has JSON's own types, so `"60"` and `true` are no numbers there; in a query everything is text."""
     try:
-        return model.model_validate(value)
+        return model.model_validate(value, strict=where == "body")
     except ValidationError as error:
         problems = [
             {"path": "/" + "/".join(str(part) for part in each["loc"]), "message": each["msg"].removeprefix("Value error, ")}

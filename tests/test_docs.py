@@ -98,7 +98,8 @@ def test_every_error_of_the_proxy_is_listed_with_its_status() -> None:
 
 
 def test_every_error_of_the_control_api_is_listed_with_its_status() -> None:
-    expected = {(f"`{kind.code}`", str(kind.status), kind.title()) for kind in [Fault, *every(Fault)]}
+    kinds: list[type[Fault]] = [Fault, *every(Fault)]
+    expected = {(f"`{kind.code}`", str(kind.status), kind.title()) for kind in kinds}
     listed = rows("Errors of the control API")
     assert set(listed) == expected
     assert len(listed) == len(expected)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from control_api.body import DEPTH, decode, parse
 from control_api.faults import BadBody, Invalid
-from control_api.models import NewKey
+from control_api.models import NewKey, Page
 
 TEXT = st.text(st.characters(exclude_characters="\x00", codec="utf-8"), max_size=20)
 JSON = st.recursive(
@@ -45,3 +45,15 @@ def test_what_is_wrong_is_listed_without_the_value() -> None:
         parse(NewKey, {"role": "hunter2", "name": 7})
     assert {problem["path"] for problem in caught.value.members["errors"]} == {"/role", "/name"}
     assert "hunter2" not in str(caught.value.members)
+
+
+@pytest.mark.parametrize("seconds", ["60", True, 60.0, [60]])
+def test_a_number_in_a_body_is_a_number_and_nothing_that_reads_like_one(seconds: Any) -> None:
+    with pytest.raises(Invalid) as caught:
+        parse(NewKey, {"role": "viewer", "name": "Ann", "expires_in": seconds})
+    assert [problem["path"] for problem in caught.value.members["errors"]] == ["/expires_in"]
+    assert parse(NewKey, {"role": "viewer", "name": "Ann", "expires_in": 60}).expires_in == 60
+
+
+def test_in_a_query_a_number_is_text() -> None:
+    assert parse(Page, {"limit": "7"}, "query").limit == 7
