@@ -74,7 +74,7 @@ class Approval:
         """The state that counts at `now`: time ends a question or a grant even before the worker has written it down."""
         if self.state is State.PENDING and now >= self.expires_at:
             return State.EXPIRED
-        if self.state is State.APPROVED and self.grant_until is not None and now >= self.grant_until:
+        if self.state is State.APPROVED and now >= self._ends_at():
             return State.EXPIRED
         return self.state
 
@@ -84,10 +84,13 @@ class Approval:
             case State.DENIED:
                 ended = self.decided_at
             case State.EXPIRED:
-                ended = self.grant_until if self.grant_until is not None else self.expires_at
+                ended = self._ends_at()
             case _:
                 return False
         return ended is not None and now < ended + QUIET_AFTER_REFUSAL
+
+    def _ends_at(self) -> datetime:
+        return self.expires_at if self.grant_until is None else self.grant_until
 
 
 def grant_until(terms: Terms, expires_at: datetime, approved_at: datetime) -> datetime:

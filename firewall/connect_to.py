@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 from firewall.address import literal
+from firewall.errors import Malformed
+from firewall.request import canonical_host
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +44,11 @@ def _host(text: str, entry: str) -> tuple[str, str]:
     host, separator, rest = text.partition(":")
     if not separator:
         raise ValueError(f"{entry!r}: write host:port:address:port")
-    if not host.isascii() or any(not (c.isalnum() or c in "-._") for c in host):
-        raise ValueError(f"{entry!r}: {host!r} is not a host name or address")
-    return host.lower(), rest
+    try:
+        # In the form that requests have, or an entry would be kept and never match.
+        return canonical_host(host) if host else "", rest
+    except Malformed:
+        raise ValueError(f"{entry!r}: {host!r} is not a host name or address") from None
 
 
 def _port(text: str, entry: str) -> int:

@@ -4,6 +4,7 @@ In the database an identifier is a `uuid`; outside it is text such as `act_0193f
 prefix, underscore, 32 lower-case hexadecimal digits.
 """
 
+import re
 import secrets
 from typing import Literal, NewType
 from uuid import UUID
@@ -17,6 +18,7 @@ TokenId = NewType("TokenId", str)
 WriterId = NewType("WriterId", str)
 
 Prefix = Literal["act", "agt", "apr", "evt", "key", "tok", "wrt"]
+_IDENTIFIER = re.compile(r"[a-z]{3}_([0-9a-f]{32})")
 
 
 def new_id(prefix: Prefix, now_ms: int) -> str:
@@ -28,10 +30,10 @@ def new_id(prefix: Prefix, now_ms: int) -> str:
 
 def to_uuid(identifier: str) -> UUID:
     """The `uuid` that the database keeps. Raises ValueError for text that is no identifier."""
-    _, _, digits = identifier.partition("_")
-    if len(digits) != 32:
+    match = _IDENTIFIER.fullmatch(identifier)
+    if match is None:  # not left to UUID, which reads signs, blanks, underscores and the digits of any script as well
         raise ValueError(f"not an identifier: {identifier!r}")
-    return UUID(hex=digits)
+    return UUID(hex=match[1])
 
 
 def from_uuid(prefix: Prefix, value: UUID) -> str:

@@ -1,34 +1,63 @@
-"""What an approver reads of a request: enough to judge it, without what must not be shown."""
+"""What an approver reads of a request: enough to judge it, without what must not be shown.
 
+Secrets are known by the name they stand under, and a few by their own form. Where it is not plain how far a secret goes, more is
+masked rather than less.
+"""
+
+import codecs
+import json
 import re
 from typing import Any
+from urllib.parse import unquote_plus
 
 from firewall.digest import is_credential
 from firewall.request import Request
 
 EXCERPT = 2048
 """Characters of body."""
+VALUE = 256
+"""Characters of a header field."""
 MASK = "•••"
+
 _SECRET_NAME = re.compile(
-    r"(?:pass(?:word|wd|phrase)?|secret|token|api[-_]?key|access[-_]?key|private[-_]?key|credential|signature|auth)", re.IGNORECASE
+    r"pass(?:word|wd|phrase|code)|secret|token|bearer|jwt|cookie|(?:api|access|private|account|signing|encryption)[-_]?key"
+    r"|credential|signature|auth(?!or(?!i[sz]))|(?<![a-z0-9])(?:pwd|sig|pin|otp|cvv|cvc|sid|session(?:[_-]?id)?)(?![a-z0-9])",
+    re.IGNORECASE,
 )
-_PAIR = re.compile(r'("(?P<key>[^"\\]{1,64})"\s*:\s*)"(?:[^"\\]|\\.)*"?')
-_PARAMETER = re.compile(r"(?P<name>[^=&]{1,64})=(?P<value>[^&]*)")
+"""Not `author` and `authority`: who reads of a commit must see its author."""
+_SECRET_PARAMETER = re.compile(r"^(?:key|code)$", re.IGNORECASE)
+"""Secret in a query or a form (an API's key, OAuth's code), ordinary words in JSON."""
+_SECRET_FORM = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END[^\n]*|\Z)"
+    r"|\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"
+    r"|\b(?:gh[pousr]_|github_pat_|glpat-|xox[abeprs]-|sk-|[rs]k_(?:live|test)_|AIza)[\w-]{16,}"
+    r"|(?<=bot)\d{6,}:[\w-]{30,}"
+    r"|(?<=bearer )[^\s\"',]+",
+    re.IGNORECASE | re.DOTALL,
+)
+"""Private keys, JSON Web Tokens, and the tokens of vendors who mark theirs."""
+_PIECE = re.compile(r'"(?:[^"\\]|\\.)*\\?(?:"|\Z)|[{}\[\],:]|[^"{}\[\],:\s]+|\s+', re.DOTALL)
+"""JSON, near enough that every text falls into pieces."""
+_ELEMENT = re.compile(r"<(?P<name>[^<>/!?\s]+)(?P<rest>[^<>]*)>(?P<value>[^<]+)")
+_LINE = re.compile(rf"(?:{_SECRET_NAME.pattern})[\w-]*[\"'\]]*[ \t]*[:=]", re.IGNORECASE)
+_BOUNDARY = re.compile(r'boundary="?([^";,\s]+)', re.IGNORECASE)
+_BLANK_LINE = re.compile(r"\r?\n\r?\n")
 
 
 def summary(request: Request, *, body_limit: int = EXCERPT) -> dict[str, Any]:
     """`path`, `query`, `headers` (names, with the values of harmless ones), `content_type`, `body` (an excerpt or None),
     `body_bytes`."""
-    headers = {
-        name.decode("latin-1").lower(): MASK if is_credential(name) else value.decode("latin-1")[:256]
-        for name, value in request.headers
-    }
+    headers: dict[str, str] = {}
+    for raw, value in request.headers:
+        name = raw.decode("latin-1").lower()
+        shown = MASK if is_credential(raw) or _is_secret(name) else masked_query(value.decode("latin-1"))[:VALUE]
+        headers[name] = f"{headers[name]}, {shown}" if name in headers else shown
     content_type = headers.get("content-type", "")
     body = request.body or b""
     return {
         "method": request.method,
         "host": request.host,
-        "path": request.path,
+        "path": _SECRET_FORM.sub(MASK, request.path),
         "query": masked_query(request.query),
         "headers": headers,
         "content_type": content_type,
@@ -39,31 +68,109 @@ def summary(request: Request, *, body_limit: int = EXCERPT) -> dict[str, Any]:
 
 def masked_query(query: str) -> str:
     """A query or a form with the values of what looks secret masked."""
-
-    def mask(match: re.Match[str]) -> str:
-        return f"{match['name']}={MASK if _SECRET_NAME.search(match['name']) else match['value']}"
-
-    return _PARAMETER.sub(mask, query)
+    return _SECRET_FORM.sub(MASK, "&".join(map(_parameter, query.split("&"))))
 
 
 def masked(value: Any) -> Any:
     """JSON with the values of what looks secret masked, at any depth."""
     if isinstance(value, dict):
-        return {name: MASK if _SECRET_NAME.search(name) else masked(each) for name, each in value.items()}
-    return [masked(each) for each in value] if isinstance(value, list) else value
+        return {name: MASK if _is_secret(name) else masked(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [masked(each) for each in value]
+    return _SECRET_FORM.sub(MASK, value) if isinstance(value, str) else value
+
+
+def _is_secret(name: str) -> bool:
+    return _SECRET_NAME.search(name) is not None
+
+
+def _parameter(text: str) -> str:
+    """One `name=value`. Some servers take `;` for `&`; a secret that holds one is masked to its end."""
+    pieces = text.split(";")
+    for index, piece in enumerate(pieces):
+        raw, equals, value = piece.partition("=")
+        name = unquote_plus(raw).strip()
+        if equals and (_is_secret(name) or _SECRET_PARAMETER.search(name.rpartition("?")[2])):
+            return ";".join([*pieces[:index], f"{raw}={MASK}"])
+        if _is_json(decoded := unquote_plus(value)) and (hidden := _masked_json(decoded)) != decoded:
+            pieces[index] = f"{raw}={hidden}"
+    return ";".join(pieces)
 
 
 def _excerpt(body: bytes, content_type: str, limit: int) -> str | None:
+    whole = len(body) <= 4 * limit
     try:
-        text = body[: 4 * limit].decode("utf-8", "strict" if len(body) <= 4 * limit else "ignore")
+        text = codecs.getincrementaldecoder("utf-8")().decode(body[: 4 * limit], final=whole)
     except UnicodeDecodeError:
         return None
     if "\x00" in text:
         return None
-    if content_type.startswith("application/x-www-form-urlencoded"):
-        return masked_query(text)[:limit]
+    return _SECRET_FORM.sub(MASK, _masked_text(text, content_type))[:limit]
 
-    def mask(match: re.Match[str]) -> str:
-        return match[1] + f'"{MASK}"' if _SECRET_NAME.search(match["key"]) else match[0]
 
-    return _PAIR.sub(mask, text)[:limit]
+def _masked_text(text: str, content_type: str) -> str:
+    kind = content_type.lower()
+    if kind.startswith("multipart/"):
+        boundary = _BOUNDARY.search(content_type)
+        return MASK if boundary is None else _masked_parts(text, "--" + boundary[1])
+    if _is_json(text) or "json" in kind:  # whatever it is called: curl calls any body a form
+        return _masked_json(text)
+    if kind.startswith("application/x-www-form-urlencoded"):
+        return masked_query(text)
+    return _masked_lines(_ELEMENT.sub(_element, text))
+
+
+def _is_json(text: str) -> bool:
+    return text.lstrip("\ufeff \t\r\n").startswith(("{", "["))
+
+
+def _masked_json(text: str) -> str:
+    """Piece by piece, so that what is shown is what was written: duplicate names, order and all."""
+    shown: list[str] = []
+    name = ""
+    depth: int | None = None  # of brackets inside the value that is being hidden
+    for piece in _PIECE.findall(text):
+        if depth is not None:
+            depth += (piece in ("{", "[")) - (piece in ("}", "]"))
+            if depth > 0 or (depth == 0 and piece != ","):
+                continue
+            depth = None
+        shown.append(piece)
+        if piece == ":" and _is_secret(name):
+            shown.append(f'"{MASK}"')
+            depth = 0
+        elif not piece.isspace():
+            name = _unescaped(piece)
+    return "".join(shown)
+
+
+def _unescaped(piece: str) -> str:
+    try:
+        return str(json.loads(piece))
+    except ValueError:
+        return piece
+
+
+def _masked_parts(text: str, delimiter: str) -> str:
+    shown = []
+    for part in text.split(delimiter):
+        head = _BLANK_LINE.split(part, maxsplit=1)[0]
+        value = part[len(head) :]
+        if _is_secret(unquote_plus(head)):
+            value = f"\r\n\r\n{MASK}\r\n"
+        shown.append(head + (_masked_json(value) if _is_json(value) else value))
+    return delimiter.join(shown)
+
+
+def _element(match: re.Match[str]) -> str:
+    return f"<{match['name']}{match['rest']}>{MASK}" if _is_secret(match["name"]) else match[0]
+
+
+def _masked_lines(text: str) -> str:
+    """`name: value` and `name = value`, masked to the end of the line, in whatever it stands."""
+    lines = text.split("\n")
+    for index, line in enumerate(lines):
+        found = _LINE.search(line)
+        if found is not None:
+            lines[index] = f"{line[: found.end()]} {MASK}"
+    return "\n".join(lines)

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 VERSION = b"\x01"
 _NONCE = 12
 _KEY_ID = 4
+_TAG = 16
 
 
 class Unsealable(Exception):
@@ -48,6 +49,8 @@ class Sealer:
         if sealed[:1] != VERSION or key_id not in self._masters:
             raise Unsealable(f"{purpose}: sealed with a master key that is not here")
         start = 1 + _KEY_ID
+        if len(sealed) < start + _NONCE + _TAG:
+            raise Unsealable(f"{purpose}: the sealed value is cut short")
         try:
             return self._cipher(key_id, purpose).decrypt(
                 sealed[start : start + _NONCE], sealed[start + _NONCE :], _associated(purpose, record)

@@ -1,6 +1,6 @@
 """Any HTTP request, by its method (RFC 9110, section 9): the classifier that always knows something (SEMANTICS 5)."""
 
-from firewall.action import Classified, Kind, Risk
+from firewall.action import Classified, Kind, Risk, stricter_kind
 from firewall.request import Request
 
 KINDS = {
@@ -24,6 +24,13 @@ RISKS = {
 """At a host that nobody has described, nothing is of low risk."""
 
 
+OVERRIDES = frozenset({b"x-http-method-override", b"x-http-method", b"x-method-override"})
+"""Fields by which many frameworks let a request be taken for one of another method."""
+
+
 def generic(request: Request) -> Classified | None:
     kind = KINDS.get(request.method, Kind.UNKNOWN)
+    for name, value in request.headers:
+        if name.lower() in OVERRIDES:
+            kind = stricter_kind(kind, KINDS.get(value.decode("latin-1").strip().upper(), Kind.UNKNOWN))
     return Classified(service="http", operation=request.method, kind=kind, risk=RISKS[kind])

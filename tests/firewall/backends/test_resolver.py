@@ -5,25 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from firewall.backends.resolver import SystemResolver
-from firewall.connect_to import Detour, parse_connect_to
 from firewall.errors import NotResolved
-
-
-def test_connect_to_reads_as_curl_does() -> None:
-    assert parse_connect_to("") == ()
-    assert parse_connect_to("Example.com:443:127.0.0.1:8443, ::[::1]:9000,a.b:80::8080") == (
-        Detour(host="example.com", port=443, to_host="127.0.0.1", to_port=8443),
-        Detour(host="", port=0, to_host="::1", to_port=9000),
-        Detour(host="a.b", port=80, to_host="", to_port=8080),
-    )
-
-
-@pytest.mark.parametrize(
-    "text", ["x", "a:b", "a:1:b", "a:1:b:c", "a:0:b:1", "a:1:b:70000", "[::1:1:b:2", "a:1:[x]:2", "a:1:b:٣", ",", "a b:1:c:2"]
-)
-def test_connect_to_that_cannot_be_read_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"write|port|host|IPv6"):
-        parse_connect_to(text)
 
 
 @pytest.mark.asyncio
