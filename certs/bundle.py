@@ -12,14 +12,24 @@ _BUNDLES = (
     "/etc/ssl/ca-bundle.pem",
 )
 
+_CERTIFICATE = b"-----BEGIN CERTIFICATE-----"
+
 
 def system_roots() -> bytes:
     """The machine's own trust store; where it has none, the one that ships with certifi."""
     known = ssl.get_default_verify_paths()
     for name in (known.cafile, *_BUNDLES):
-        if name is not None and (file := Path(name)).is_file() and (text := file.read_bytes()).strip():
+        if name is not None and _CERTIFICATE in (text := _read(name)):
             return text
     return Path(certifi.where()).read_bytes()
+
+
+def _read(name: str) -> bytes:
+    """Empty where there is no such file, or none that we may read: the next one may do."""
+    try:
+        return Path(name).read_bytes()
+    except OSError:
+        return b""
 
 
 def trust_bundle(*more: bytes) -> bytes:

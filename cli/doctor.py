@@ -1,10 +1,12 @@
 """`aaf doctor`: what is there, what is missing, and the remedy. Needs no running system."""
 
+import http.client
 import os
 import shutil
 import socket
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +20,7 @@ from firewall.backends.embedded.postgres import CannotStart, binaries
 from firewall.settings import Settings
 
 Finding = tuple[bool, str]
+ANSWER_SECONDS = 5.0
 
 
 def doctor(json: Json = False) -> None:
@@ -52,7 +55,10 @@ def _opa(of: Settings) -> Finding:
     program = of.opa_bin or shutil.which("opa") or (str(local) if (local := Path(".tools/opa")).exists() else None)
     if program is None:
         return False, "none found: `make setup` builds one, or set OPA_BIN or OPA_URL"
-    shown = subprocess.run([program, "version"], check=False, capture_output=True, text=True)  # noqa: S603
+    try:
+        shown = subprocess.run([program, "version"], check=False, capture_output=True, text=True, timeout=ANSWER_SECONDS)  # noqa: S603
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return False, f"{program} does not run: {error}"
     return shown.returncode == 0, f"{program}: {shown.stdout.splitlines()[0] if shown.stdout else 'does not run'}"
 
 
@@ -66,10 +72,14 @@ def _postgres(of: Settings) -> Finding:
 
 
 def _data_directory(of: Settings) -> Finding:
-    folder = of.data_dir
-    while not folder.exists():
+    folder = of.data_dir.absolute()
+    while not os.path.lexists(folder):  # also where a folder above it may not be looked into
         folder = folder.parent
-    return os.access(folder, os.W_OK), f"{of.data_dir}" + ("" if folder == of.data_dir else " (to be made)")
+    if not folder.is_dir():
+        return False, f"{folder} is not a folder: set AAF_DATA_DIR"
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return False, f"{folder} may not be written to: set AAF_DATA_DIR"
+    return True, f"{of.data_dir}" + ("" if folder == of.data_dir.absolute() else " (to be made)")
 
 
 def _user(_of: Settings) -> Finding:
@@ -105,7 +115,10 @@ def _running(of: Settings) -> Finding:
         return True, "none on this data directory"
     try:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(access.api_url + "/health/ready", timeout=5) as answer:
+        with opener.open(access.api_url + "/health/ready", timeout=ANSWER_SECONDS) as answer:
             return True, f"{access.api_url}: {answer.status}"
-    except OSError as error:
+    except urllib.error.HTTPError as error:
+        with error:
+            return False, f"{access.api_url} is not ready: {error.code} {error.reason}"
+    except (OSError, http.client.HTTPException, ValueError) as error:
         return False, f"{access.api_url} does not answer: {error}"

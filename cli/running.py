@@ -30,6 +30,8 @@ BUNDLE_VARIABLES = (
     "AWS_CA_BUNDLE", "CARGO_HTTP_CAINFO", "DENO_CERT", "NIX_SSL_CERT_FILE", "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",
     "npm_config_cafile", "BUNDLE_SSL_CA_CERT", "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE", "HTTPLIB2_CA_CERTS",
 )  # fmt: skip
+LEADING_PAST = frozenset({"all_proxy", "no_proxy", "grpc_proxy", "no_grpc_proxy", "npm_config_noproxy"})
+"""Lower case, for some clients read them in any; taken out, or emptied where a client asks for that."""
 PROXY_VARIABLES = ("HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy", "npm_config_proxy", "npm_config_https_proxy")
 
 AgentName = Annotated[str, typer.Option("--agent", help="As which agent.")]
@@ -77,12 +79,10 @@ def env(agent: AgentName = DEMO, json: Json = False) -> None:
 
 def environment(proxy_url: str, bundle: str, inherited: Mapping[str, str]) -> dict[str, str]:
     """`inherited` without what belongs to the firewall, and with what leads a client through it."""
-    made = {name: value for name, value in inherited.items() if not _is_ours(name)}
+    made = {name: value for name, value in inherited.items() if not _is_ours(name) and name.lower() not in LEADING_PAST}
     made.update(dict.fromkeys(PROXY_VARIABLES, proxy_url))
     made.update(dict.fromkeys(BUNDLE_VARIABLES, bundle))
     made.update({"NO_PROXY": "", "no_proxy": "", "NODE_USE_ENV_PROXY": "1"})
-    for name in ("ALL_PROXY", "all_proxy"):
-        made.pop(name, None)
     preload = f'--require "{PRELOAD}"' if " " in str(PRELOAD) else f"--require {PRELOAD}"
     made["NODE_OPTIONS"] = " ".join(part for part in (made.get("NODE_OPTIONS", ""), preload) if part)
     return made
@@ -113,13 +113,30 @@ def _run(command: list[str], variables: dict[str, str]) -> int:
     except OSError as error:
         print(f"aaf: {command[0]}: {error.strerror}", file=sys.stderr)
         return 127 if isinstance(error, FileNotFoundError) else 126
-    previous = {
-        name: signal.signal(name, lambda number, _frame: child.send_signal(number))
-        for name in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-    }
+
+    def pass_on(number: int, _frame: object) -> None:
+        # Ctrl-C reaches the child without us; a second one would be its user's "at once".
+        if number != signal.SIGINT or not _in_foreground():
+            child.send_signal(number)
+
+    previous = {name: signal.signal(name, pass_on) for name in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
     try:
         status = child.wait()
     finally:
         for name, handler in previous.items():
             signal.signal(name, handler)
     return status if status >= 0 else 128 - status
+
+
+def _in_foreground() -> bool:
+    """Whether the terminal sends its signals to our process group, in which the child is too."""
+    try:
+        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)
+    except OSError:
+        return False
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:
+        return False
+    finally:
+        os.close(terminal)
