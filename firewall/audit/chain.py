@@ -66,7 +66,7 @@ class Verifier:
         """The next entry. After a fault nothing that follows can be trusted; feed no more."""
         reason = self._wrong(row)
         if reason is not None:
-            return Fault(seq=row.seq, reason=reason)
+            return Fault(seq=min(row.seq, self.size), reason=reason)
         self.size += 1
         self.last = row.leaf_hash
         return None
