@@ -37,7 +37,7 @@ class Identity:
         """What `subprocess` needs to start a child as this user."""
         return {} if self.uid is None else {"user": self.uid, "group": self.gid, "extra_groups": []}
 
-    def own(self, path: Path) -> None:
+    def own(self, path: Path | int) -> None:
         if self.uid is not None and self.gid is not None:
             os.chown(path, self.uid, self.gid)
 
@@ -62,23 +62,30 @@ class Identity:
         """A folder of this user's own, 0700: `name` in the data directory, or outside it where it cannot be reached."""
         folder = data_dir / name
         if not self.reaches(folder):
-            OUTSIDE.mkdir(mode=0o711, parents=True, exist_ok=True)
             base = OUTSIDE / hashlib.sha256(str(data_dir.resolve()).encode()).hexdigest()[:16]
-            base.mkdir(mode=0o711, exist_ok=True)
+            for place in (OUTSIDE, base):
+                place.mkdir(parents=True, exist_ok=True)
+                place.chmod(0o711)  # whatever the umask is: our user passes through
             folder = base / name
         folder.mkdir(mode=0o700, exist_ok=True)
         self.own(folder)
         return folder
 
     def program(self, program: Path, copies: Path) -> Path:
-        """`program`, or a copy of it below `copies` when this user cannot reach it. `copies` must be reachable."""
+        """`program`, or a copy of it below `copies` when this user cannot reach it. `copies` must be reachable. Raises OSError."""
         if self.reaches(program):
             return program
         status = program.stat()
         copy = copies / f"{program.name}-{status.st_size}-{status.st_mtime_ns}"
         if not copy.exists():
-            part = copy.with_suffix(".part")
-            shutil.copy2(program, part)
-            part.chmod(0o755)
+            part = copies / f"{copy.name}.part"
+            part.unlink(missing_ok=True)
+            # The folder is our user's: what stands there by that name may be a link of its making, and is not written through.
+            with (
+                program.open("rb") as source,
+                os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o700), "wb") as target,
+            ):
+                shutil.copyfileobj(source, target)
+                os.fchmod(target.fileno(), 0o755)
             part.rename(copy)
         return copy

@@ -8,15 +8,18 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import IO
 
 import structlog
 
-from firewall.backends.embedded.death import die_with_parent
+from firewall.backends.embedded.death import dies_with
 from firewall.backends.embedded.identity import Identity
 from firewall.backends.embedded.postgres import CannotStart
 
 READY_SECONDS = 20.0
 STOP_SECONDS = 10.0
+SOCKET_NAME_BYTES = 103
+"""As much as every system takes (sys/un.h: 104 bytes on macOS, 108 on Linux, with a zero at the end)."""
 SYSTEM_POLICY = Path(__file__).parents[3] / "policies" / "system" / "authz.rego"
 
 log = structlog.get_logger()
@@ -48,21 +51,25 @@ class EmbeddedOpa:
 
     def start(self) -> None:
         """Blocks until the socket takes connections; the bundle comes later. Raises CannotStart."""
+        if len(os.fsencode(self.socket)) > SOCKET_NAME_BYTES:
+            raise CannotStart(f"{self.socket} is too long for the name of a socket: set AAF_DATA_DIR to a shorter one")
         self.socket.unlink(missing_ok=True)
         config, policy = self._write("config.json", self._config()), self._write("authz.rego", SYSTEM_POLICY.read_text())
-        output = (self._folder / "opa.log").open("wb")
-        with output:
-            self._process = subprocess.Popen(  # noqa: S603
-                [
-                    self._program, "run", "--server", "--addr", self.url, "--config-file", config, "--authorization", "basic",
-                    "--log-level", "error", "--skip-version-check", "--optimize-store-for-read-speed",
-                    "--unix-socket-perm", "600", policy,
-                ],
-                stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/", start_new_session=True,
-                env={"PATH": os.environ.get("PATH", ""), "HOME": str(self._folder)},
-                preexec_fn=die_with_parent if sys.platform == "linux" else None,
-                **self._identity.popen(),  # type: ignore[call-overload]
-            )  # fmt: skip
+        with self._create("opa.log") as output:
+            try:
+                self._process = subprocess.Popen(  # noqa: S603
+                    [
+                        self._program, "run", "--server", "--addr", self.url, "--config-file", config, "--authorization", "basic",
+                        "--log-level", "error", "--skip-version-check", "--optimize-store-for-read-speed",
+                        "--unix-socket-perm", "600", policy,
+                    ],
+                    stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/", start_new_session=True,
+                    env={"PATH": os.environ.get("PATH", ""), "HOME": str(self._folder)},
+                    preexec_fn=dies_with(os.getpid()) if sys.platform == "linux" else None,
+                    **self._identity.popen(),  # type: ignore[call-overload]
+                )  # fmt: skip
+            except OSError as error:
+                raise CannotStart(f"{self._program} cannot be run as OPA ({error.strerror}): set OPA_BIN") from error
         self._await_ready()
 
     def died(self) -> int | None:
@@ -92,12 +99,17 @@ class EmbeddedOpa:
         )
 
     def _write(self, name: str, text: str) -> Path:
+        with self._create(name) as stream:
+            stream.write(text.encode())
+        return self._folder / name
+
+    def _create(self, name: str) -> IO[bytes]:
+        """A new file. The folder is OPA's user's: what stands there by that name may be a link, and is not written through."""
         file = self._folder / name
         file.unlink(missing_ok=True)
-        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
-            stream.write(text)
-        self._identity.own(file)
-        return file
+        stream = os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+        self._identity.own(stream.fileno())
+        return stream
 
     def _await_ready(self) -> None:
         end = time.monotonic() + READY_SECONDS

@@ -19,7 +19,7 @@ from typing import IO
 import asyncpg
 import structlog
 
-from firewall.backends.embedded.death import die_with_parent
+from firewall.backends.embedded.death import dies_with
 from firewall.backends.embedded.identity import Identity
 
 READY_SECONDS = 60.0
@@ -254,7 +254,7 @@ class EmbeddedPostgres:
                 self._process = subprocess.Popen(  # noqa: S603
                     [self._program("postgres"), "-D", self.folder / "data", *(part for s in settings for part in ("-c", s))],
                     stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/", start_new_session=True,
-                    preexec_fn=die_with_parent if sys.platform == "linux" else None,
+                    preexec_fn=dies_with(os.getpid()) if sys.platform == "linux" else None,
                     **self._identity.popen(),  # type: ignore[call-overload]
                 )  # fmt: skip
             if self._await_ready(last=attempt == 2):
