@@ -29,6 +29,7 @@ def answering(answer: bytes) -> Iterator[str]:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()
+        listening.settimeout(10)  # when nobody comes, the test has failed already
 
         def serve() -> None:
             with listening.accept()[0] as connection:
