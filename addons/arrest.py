@@ -12,6 +12,6 @@ ARRESTED = answer(DeniedByPolicy(NOT_DECIDED.reason), None, close=True)
 class Arrest(Step):
     name = "arrest"
 
-    async def __call__(self, passage: Passage) -> None:
+    def __call__(self, passage: Passage) -> None:
         passage.flow.response = ARRESTED
         passage.flow.request.stream = False

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from collections.abc import Awaitable
 
 from mitmproxy import http
 
@@ -15,32 +16,35 @@ _STRIPPED = (b"proxy-authorization", b"proxy-connection", b"proxy-authenticate")
 class Authenticate(Step):
     name = "authenticate"
 
-    async def __call__(self, passage: Passage) -> None:
+    def __call__(self, passage: Passage) -> Awaitable[Credential | None] | None:
         request = passage.flow.request
         given = _take(request)
         tunnel = self.services.tunnels.of(passage.client_id)
-        if tunnel.target is None:
-            if isinstance(request, Condemned):
-                raise request.refusal
-            credential = await self._find(given)
-            if tunnel.credential is not None and tunnel.credential.agent.id != credential.agent.id:
-                # Upstream connections are used again for what comes over this one; they must stay one agent's.
-                raise Unidentified("this connection belongs to another agent")
-            passage.credential = tunnel.credential = credential
-        else:
+        if tunnel.target is not None:
             # Inside a tunnel the CONNECT said who it is; nothing in there may say otherwise.
             passage.credential = tunnel.credential
             if passage.credential is None or not self.services.agents.is_live(passage.credential):
                 raise AgentDisabled("the agent's credential has ended")
-
-    async def _find(self, given: bytes | None) -> Credential:
+            return None
+        if isinstance(request, Condemned):
+            raise request.refusal
         if given is None:
             raise Unidentified("no agent credential: set HTTPS_PROXY=http://AGENT:TOKEN@HOST:PORT")
         name, token = _parse(given)
-        credential = self.services.agents.known(name, token) or await self.services.agents.find(name, token)
+        credential = self.services.agents.known(name, token)
         if credential is None:
+            return self.services.agents.find(name, token)
+        self.answered(passage, credential)
+        return None
+
+    def answered(self, passage: Passage, result: Credential | None) -> None:
+        if result is None:
             raise Unidentified("unknown agent or wrong token")
-        return credential
+        tunnel = self.services.tunnels.of(passage.client_id)
+        if tunnel.credential is not None and tunnel.credential.agent.id != result.agent.id:
+            # Requests of one connection share what is bounded for an agent; they must stay one agent's.
+            raise Unidentified("this connection belongs to another agent")
+        passage.credential = tunnel.credential = result
 
 
 def _take(request: http.Request) -> bytes | None:

@@ -4,7 +4,6 @@ import re
 from dataclasses import replace
 
 from mitmproxy import http
-from mitmproxy.net.http.http1 import expected_http_body_size
 
 from addons.passage import Condemned, Passage, Step
 from addons.tunnels import Target
@@ -20,7 +19,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 class Classify(Step):
     name = "classify"
 
-    async def __call__(self, passage: Passage) -> None:
+    def __call__(self, passage: Passage) -> None:
         flow = passage.flow
         request = flow.request
         target = self.services.tunnels.of(passage.client_id).target
@@ -44,7 +43,9 @@ class Classify(Step):
             headers=end_to_end(request.headers.fields),
         )
         passage.request = parsed
-        passage.whole = expected_http_body_size(request) == 0
+        passage.whole = request.raw_content is not None
+        length = request.headers.get("content-length")
+        passage.length = None if length is None else int(length)
         meaning = classify(parsed)
         passage.action = replace(
             passage.action,

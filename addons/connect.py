@@ -9,7 +9,7 @@ from firewall.request import parse_authority
 class Connect(Step):
     name = "connect"
 
-    async def __call__(self, passage: Passage) -> None:
+    def __call__(self, passage: Passage) -> None:
         flow = passage.flow
         passage.action = unknown_action(passage, None)
         if flow.error is not None:

@@ -5,16 +5,17 @@ refusal, because mitmproxy forwards a flow whose addon failed (TRAPS 1).
     requestheaders   arrest … locate; what is allowed is recorded and released here, and its body streams
     request          what must be approved, now that its body is whole: hold, record, release
     responseheaders, response, error, websocket_end, client_disconnected     settle
-    server_connect   the second lock: no upstream connection without a released request, and only to the address it may reach
+    server_connect   the second lock: no upstream connection without a released request that leads there
+
+A hook that has to wait gives back one Future (see `walk`); the others are done when they return.
 """
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 import structlog
 from mitmproxy import connection, http
-from mitmproxy.net.http.http1 import expected_http_body_size
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
 from addons import PATH, metrics
@@ -24,17 +25,17 @@ from addons.connect import Connect
 from addons.hold import Hold
 from addons.passage import KEY, Passage, Step, passage_of
 from addons.record import Record
-from addons.release import Release
 from addons.services import Services
 from addons.settle import Settle
 from addons.tunnels import Tunnel
 from addons.waiting import Woken
+from addons.walk import Walk
 from firewall.errors import Abandoned, Defect, Refused, UpgradeRefused, UpstreamUnreachable
 from firewall.ids import ActionId, new_id
-from firewall.ports import Route
-from firewall.verdict import Hold as Held
 
 log = structlog.get_logger()
+
+Waits = asyncio.Future[None] | None
 
 
 class Firewall:
@@ -45,8 +46,9 @@ class Firewall:
         self.draining = False
         self._close_client = close_client
         self._path: tuple[Step, ...] = tuple(step(services) for step in PATH)
-        self._index = {step.name: number for number, step in enumerate(self._path)}
+        self._numbers = {step.name: number for number, step in enumerate(self._path)}
         self._hold, self._record, self._settle = self._step(Hold), self._step(Record), self._step(Settle)
+        self._request_path = tuple(step for step in self._path if step is not self._settle)
         self._connect_path: tuple[Step, ...] = (self._path[0], self._step(Authenticate), Connect(services))
         services.agents.on_change(self.check_credentials)
 
@@ -55,54 +57,33 @@ class Firewall:
 
     # --- requests -------------------------------------------------------------------------------------------------------
 
-    async def http_connect(self, flow: http.HTTPFlow) -> None:
-        passage = self._begin(flow)
-        try:
-            for step in self._connect_path:
-                passage.step = step.name
-                await step(passage)
-        except Refused as error:
-            await self._refuse(passage, error)
-        except Exception:
-            log.exception("step.failed", step=passage.step, action=passage.id)
-            await self._refuse(passage, Defect(f"the step {passage.step} failed"))
-        else:
-            flow.response = None
+    def http_connect(self, flow: http.HTTPFlow) -> Waits:
+        return self._walk(self._begin(flow), self._connect_path, self._connected).go()
 
-    async def requestheaders(self, flow: http.HTTPFlow) -> None:
+    def _connected(self, passage: Passage, refused: Refused | None) -> None:
+        if refused is None:
+            passage.flow.response = None
+        else:
+            self._refused(passage, refused)
+
+    def requestheaders(self, flow: http.HTTPFlow) -> Waits:
         passage = self._begin(flow)
         tunnel = self.services.tunnels.find(passage.client_id)
         if tunnel is not None:  # else the client is gone already, and the first step that asks says so
-            tunnel.passage = passage
-        await self._run(passage)
+            tunnel.passages.add(passage)
+        return self._walk(passage, self._request_path, self._judged).go()
 
-    async def request(self, flow: http.HTTPFlow) -> None:
+    def request(self, flow: http.HTTPFlow) -> Waits:
         passage = passage_of(flow)
         if passage is None:  # a flow that was never judged: whatever it is, it does not leave
             flow.response = answer(Defect("the request was never judged"), None, close=True)
         elif passage.answer is None and not passage.released:
-            passage.whole = True
-            await self._run(passage)
+            passage.whole, passage.parked = True, False
+            return self._walk(passage, self._request_path, self._judged).go(self._numbers[passage.step])
+        return None
 
-    async def _run(self, passage: Passage) -> None:
-        index = self._index[passage.step]
-        try:
-            while True:
-                step = self._path[index]
-                passage.step = step.name
-                if step is self._hold and isinstance(passage.verdict, Held) and not passage.whole:
-                    self._hold.set_aside(passage, _length(passage.flow.request))
-                    return
-                back = await step(passage)
-                if isinstance(step, Release):
-                    metrics.decided(passage, "allow", self.services.clock())
-                    return
-                index = index + 1 if back is None else self._index[back]
-        except Refused as error:
-            await self._refuse(passage, error)
-        except Exception:
-            log.exception("step.failed", step=passage.step, action=passage.id)
-            await self._refuse(passage, Defect(f"the step {passage.step} failed"))
+    def _walk(self, passage: Passage, steps: tuple[Step, ...], ended: Callable[[Passage, Refused | None], None]) -> Walk:
+        return Walk(passage, steps, record=self._record, numbers=self._numbers, ended=ended)
 
     def _begin(self, flow: http.HTTPFlow) -> Passage:
         client = flow.client_conn
@@ -116,27 +97,18 @@ class Firewall:
         flow.metadata[KEY] = passage
         return passage
 
-    async def _refuse(self, passage: Passage, error: Refused) -> None:
-        """Ends the request: records why, if it is known whose it is, and sets the answer."""
-        if passage.owes_outcome:
-            # It was recorded as allowed, then something was in the way: it stayed here, and the chain says so.
-            passage.failure = error
-        else:
-            passage.refusal = error
-            if passage.action is not None:
-                try:
-                    await self._record(passage)
-                except Refused as unrecorded:
-                    error = unrecorded
-                except Exception:
-                    log.exception("step.failed", step=self._record.name, action=passage.id)
-                    error = Defect("the step record failed")
+    def _judged(self, passage: Passage, refused: Refused | None) -> None:
+        if refused is not None:
+            self._refused(passage, refused)
+
+    def _refused(self, passage: Passage, error: Refused) -> None:
+        """The walk ended with a refusal, which is on record: sets the answer."""
         metrics.decided(passage, error.effect, self.services.clock())
         self._answer(passage, error)
         if passage.owes_outcome:
-            await self._end(passage)
-        else:
-            self._hold.give_back(passage)
+            # It was recorded as allowed, then something was in the way: it stayed here, and the chain says so.
+            passage.failure = error
+        self._end(passage)
 
     def _answer(self, passage: Passage, error: Refused) -> None:
         identified = passage.id if passage.action is not None else None
@@ -144,34 +116,32 @@ class Firewall:
 
     # --- answers --------------------------------------------------------------------------------------------------------
 
-    def responseheaders(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
-        """Not a coroutine function, because awaiting costs every answer (TRAPS: Speed) and only a refused one needs it."""
+    def responseheaders(self, flow: http.HTTPFlow) -> None:
         passage, response = passage_of(flow), flow.response
         if passage is None or passage.answer is not None or response is None:
-            return None
+            return
         passage.status = response.status_code
-        for name in [name for name in response.headers if name.lower().startswith("x-aaf-")]:
-            del response.headers[name]
-        if response.status_code == 101 and flow.request.headers.get("upgrade", "").lower() != "websocket":
+        fields = response.headers.fields
+        if any(name[:6].lower() == b"x-aaf-" for name, _ in fields):
+            response.headers.fields = tuple(field for field in fields if field[0][:6].lower() != b"x-aaf-")
+        if response.status_code == 101 and "upgrade" not in flow.request.headers:  # `classify` leaves no other than websocket
             passage.failure = UpgradeRefused("the destination answered 101 to a request that asked for no upgrade")
             self._answer(passage, passage.failure)
-            return self._end(passage)  # nothing more of this answer is read, so no other hook will say it
-        if self.draining:
-            response.headers["Connection"] = "close"
+            self._end(passage)  # nothing more of this answer is read, so no other hook will say it
+            return
 
         def through(data: bytes) -> bytes:
             passage.response_bytes += len(data)
             return data
 
         response.stream = through
-        return None
 
-    async def response(self, flow: http.HTTPFlow) -> None:
+    def response(self, flow: http.HTTPFlow) -> None:
         passage = passage_of(flow)
         if passage is not None and flow.websocket is None:
-            await self._end(passage)
+            self._end(passage)
 
-    async def error(self, flow: http.HTTPFlow) -> None:
+    def error(self, flow: http.HTTPFlow) -> None:
         passage = passage_of(flow)
         if passage is None or not passage.owes_outcome or passage.settled:
             return
@@ -182,7 +152,7 @@ class Firewall:
                 passage.failure = UpstreamUnreachable(flow.error.msg if flow.error else "the destination failed")
         if passage.answer is None and passage.status is None:  # nothing of an answer was passed on yet
             self._answer(passage, passage.failure)
-        await self._end(passage)
+        self._end(passage)
 
     def websocket_message(self, flow: http.HTTPFlow) -> None:
         passage = passage_of(flow)
@@ -196,15 +166,19 @@ class Firewall:
                 passage.response_bytes += len(messages[-1].content)
         del messages[:-1]  # they would stay for as long as the connection (TRAPS 13)
 
-    async def websocket_end(self, flow: http.HTTPFlow) -> None:
+    def websocket_end(self, flow: http.HTTPFlow) -> None:
         passage = passage_of(flow)
         if passage is not None:
-            await self._end(passage)
+            self._end(passage)
 
-    async def _end(self, passage: Passage) -> None:
+    def _end(self, passage: Passage) -> None:
+        """Nothing more comes of this request."""
         self._hold.give_back(passage)
+        tunnel = self.services.tunnels.find(passage.client_id)
+        if tunnel is not None:
+            tunnel.passages.discard(passage)
         try:
-            await self._settle(passage)
+            self._settle(passage)
         except Exception:  # the request has left and is recorded; its outcome is what is missing
             log.exception("step.failed", step=self._settle.name, action=passage.id)
             metrics.LOST.inc()
@@ -215,48 +189,33 @@ class Firewall:
         self.services.tunnels.open(client.id)
 
     def server_connect(self, data: ServerConnectionHookData) -> None:
-        tunnel = self.services.tunnels.find(data.client.id)
-        passage = None if tunnel is None else tunnel.passage
         server = data.server
-        if (
-            tunnel is None
-            or passage is None
-            or not passage.released
-            or passage.route is None
-            or passage.action is None
-            or server.address is None
-            or server.address[:2] != (passage.action.host, passage.action.port)
-        ):
-            log.error("connection.not-released", client=data.client.id)
-            server.error = "no released request leads there"
-            return
-        tunnel.dialled[server.id] = ((passage.action.host, passage.action.port), passage.route)
-        server.address = (passage.route.addresses[0], passage.route.port)
-
-    def server_connected(self, data: ServerConnectionHookData) -> None:
+        server.error = "no released request leads there"
         tunnel = self.services.tunnels.find(data.client.id)
-        if tunnel is None or data.server.id not in tunnel.dialled:
-            return
-        target, route = tunnel.dialled[data.server.id]
-        tunnel.links[target] = Route(addresses=(route.addresses[0],), port=route.port, exempt=route.exempt)
-        # mitmproxy finds a connection again by the address that was asked for (TRAPS 16), and locks the field.
-        object.__setattr__(data.server, "address", target)
+        for passage in () if tunnel is None else tunnel.passages:
+            action, route = passage.action, passage.route
+            if passage.released and route is not None and action is not None and server.address == (action.host, action.port):
+                server.error = None
+                return
+        log.error("connection.not-released", client=data.client.id)
 
-    def server_disconnected(self, data: ServerConnectionHookData) -> None:
-        tunnel = self.services.tunnels.find(data.client.id)
-        if tunnel is not None and (dialled := tunnel.dialled.pop(data.server.id, None)) is not None:
-            tunnel.links.pop(dialled[0], None)
-
-    async def client_disconnected(self, client: connection.Client) -> None:
+    def client_disconnected(self, client: connection.Client) -> None:
         tunnel = self.services.tunnels.close(client.id)
-        passage = None if tunnel is None else tunnel.passage
-        if passage is None:
-            return
+        for passage in () if tunnel is None else list(tunnel.passages):
+            self.left(passage)
+
+    def left(self, passage: Passage) -> None:
+        """The client of this request is gone."""
         passage.left = True
         self.services.room.wake(passage.id, Woken.LEFT)
-        if passage.released and not passage.settled:
+        if passage.parked:  # nothing is under way that would end it
+            passage.parked = False
+            gone = Abandoned("the client left before its request was whole")
+            passage.spoilt, passage.whole = gone, True
+            self._walk(passage, self._request_path, self._judged).go(self._numbers[self._hold.name])
+        elif passage.released and not passage.settled:
             passage.failure = passage.failure or Abandoned("the client left")
-            await self._end(passage)
+            self._end(passage)
 
     def check_credentials(self) -> None:
         """Ends what belongs to credentials that are no longer good; called when agents change and about once a second."""
@@ -265,10 +224,10 @@ class Firewall:
                 self._cut(client_id, tunnel)
 
     def _cut(self, client_id: str, tunnel: Tunnel) -> None:
-        passage = tunnel.passage
-        if passage is None or passage.released or passage.answer is not None:
+        if all(passage.released or passage.answer is not None for passage in tunnel.passages):
             self._close_client(client_id)
-        else:  # it is being judged or held: it is answered, and then refused whatever comes next
+            return
+        for passage in tunnel.passages:  # being judged or held: it is answered, and then refused whatever comes next
             self.services.room.wake(passage.id, Woken.DISABLED)
 
     async def every_second(self) -> None:
@@ -281,8 +240,3 @@ class Firewall:
         """From now on nobody waits here, and every answer ends its connection."""
         self.draining = True
         self.services.room.drain()
-
-
-def _length(request: http.Request) -> int | None:
-    size = expected_http_body_size(request)
-    return None if size is None or size < 0 else size

@@ -4,6 +4,7 @@ An approval is bound to the digest of the whole request. After the wait the poli
 the approval can still be spent is settled in the transaction that records it (`record`).
 """
 
+from collections.abc import Awaitable
 from dataclasses import replace
 from typing import TypedDict, assert_never
 
@@ -12,9 +13,11 @@ from addons.locate import Locate
 from addons.passage import Passage, Step
 from addons.services import Services
 from addons.waiting import Woken
+from addons.walk import take
 from firewall.audit import events
 from firewall.digest import digest
 from firewall.errors import (
+    Abandoned,
     AgentDisabled,
     ApprovalExpired,
     BodyTooLarge,
@@ -49,11 +52,21 @@ class Hold(Step):
         self._again: tuple[Step, ...] = (Decide(services), Locate(services))
         self._held_bytes = 0
 
-    async def __call__(self, passage: Passage) -> None:
+    def __call__(self, passage: Passage) -> Awaitable[None] | None:
         if not isinstance(passage.verdict, Held):
-            return
-        if passage.overflow:
-            raise BodyTooLarge("too large to approve", rules=passage.verdict.rules, revision=passage.verdict.revision)
+            return None
+        spoilt = passage.spoilt
+        if spoilt is not None:
+            raise type(spoilt)(spoilt.detail, rules=passage.verdict.rules, revision=passage.verdict.revision)
+        if not passage.whole:
+            if passage.left:
+                raise Abandoned("the client left before its request was whole")
+            self._set_aside(passage, passage.length)
+            passage.parked = True
+            return None
+        return self._hold(passage)
+
+    async def _hold(self, passage: Passage) -> None:
         self._digest(passage)
         while not passage.approved:
             passage.approval_id, granted = await self._open(passage)
@@ -63,9 +76,9 @@ class Hold(Step):
                 await self._wait(passage, passage.approval_id)
         # What was decided before the wait may not be what the policy says now.
         for step in self._again:
-            await step(passage)
+            await take(step, passage)
 
-    def set_aside(self, passage: Passage, length: int | None) -> None:
+    def _set_aside(self, passage: Passage, length: int | None) -> None:
         """Sets memory aside for the body that is going to be read whole. `length`: bytes, None when only its end will tell."""
         limits, verdict = self.services.limits, passage.verdict
         if length is not None and length > limits.body_hold_bytes:

@@ -1,5 +1,7 @@
 """Looks at the payload and at literal addresses. Detectors come later, so `findings` stays empty."""
 
+from collections.abc import Awaitable
+
 from addons.passage import Passage, Step
 from firewall.address import literal, refusal
 from firewall.errors import AddressRefused
@@ -8,13 +10,17 @@ from firewall.errors import AddressRefused
 class Inspect(Step):
     name = "inspect"
 
-    async def __call__(self, passage: Passage) -> None:
+    def __call__(self, passage: Passage) -> Awaitable[None] | None:
         action = passage.with_action()
         address = literal(action.host)
         if address is None:
-            return
+            return None
         active = self.services.revisions.active
         destinations = None if active is None else self.services.revisions.kept(active)
         why = refusal(address, () if destinations is None else destinations.allow_private)
-        if why is not None and not (await self.services.resolver.route(action.host, action.port)).exempt:
+        return None if why is None else self._unless_exempt(passage, why)
+
+    async def _unless_exempt(self, passage: Passage, why: str) -> None:
+        action = passage.with_action()
+        if not (await self.services.resolver.route(action.host, action.port)).exempt:
             raise AddressRefused(why)

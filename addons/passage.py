@@ -46,8 +46,14 @@ class Passage:
     route: Route | None = None
     whole: bool = False
     """The whole body is in memory (or there is none)."""
-    overflow: bool = False
-    """The body outgrew what may wait for an approval."""
+    length: int | None = None
+    """Bytes of the body, where the head says it."""
+    parked: bool = False
+    """Its head was judged, and it waits for its body before it waits for an approver. No step is at work."""
+    spoilt: Refused | None = None
+    """Why its body cannot be taken: it outgrew what may wait for an approval, or it is malformed."""
+    gathered: int = 0
+    """Bytes of the body that are in memory."""
     held_bytes: int = 0
     """How much memory is set aside for the body while it is held: what may gather before it outgrows that."""
     approval_id: ApprovalId | None = None
@@ -96,8 +102,14 @@ class Step(ABC):
         self.services = services
 
     @abstractmethod
-    async def __call__(self, passage: Passage) -> str | None:
-        """Returns None to go on with the next step, or the name of the step to go back to."""
+    def __call__(self, passage: Passage) -> Any:
+        """Returns None to go on with the next step, the name of the step to go back to, or something to wait for (best one Future,
+        TRAPS: Speed), whose result `answered` gets."""
+
+    def answered(self, passage: Passage, result: Any) -> Any:
+        """What `__call__` waited for is here. Returns what `__call__` may return. Where that was a coroutine which did it all, its
+        own result stands."""
+        return result
 
 
 def passage_of(flow: http.HTTPFlow) -> Passage | None:

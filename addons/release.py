@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from hashlib import sha256
 
+from addons import metrics
 from addons.passage import Passage, Step
 from firewall.errors import Abandoned, AgentDisabled
 
@@ -10,7 +11,7 @@ from firewall.errors import Abandoned, AgentDisabled
 class Release(Step):
     name = "release"
 
-    async def __call__(self, passage: Passage) -> None:
+    def __call__(self, passage: Passage) -> None:
         if not passage.owes_outcome:
             raise AssertionError("what is not recorded came to be released")
         if not self.services.agents.is_live(passage.with_credential()):
@@ -26,6 +27,7 @@ class Release(Step):
             request.stream = _through(passage)
         passage.released = True
         passage.flow.response = None
+        metrics.decided(passage, "allow", self.services.clock())
 
 
 def _through(passage: Passage) -> Callable[[bytes], bytes]:

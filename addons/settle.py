@@ -25,7 +25,7 @@ class Settle(Step):
         super().__init__(services)
         self._unsettled: deque[Draft] = deque()
 
-    async def __call__(self, passage: Passage) -> None:
+    def __call__(self, passage: Passage) -> None:
         if passage.settled or not passage.owes_outcome:
             return
         passage.settled = True

@@ -1,11 +1,11 @@
-"""What is known of each client connection: whose it is, where its CONNECT leads, which request is on its way, and which
-upstream connections are open for it. An identity travels here, never in a header."""
+"""What is known of each client connection: whose it is, where its CONNECT leads, and which requests are on
+their way. An identity travels here, never in a header."""
 
 from dataclasses import dataclass, field
 
 from addons.passage import Passage
 from firewall.errors import Abandoned
-from firewall.ports import Credential, Route
+from firewall.ports import Credential
 
 Target = tuple[str, int]
 """Host (canonical) and port."""
@@ -13,15 +13,11 @@ Target = tuple[str, int]
 
 @dataclass(slots=True, kw_only=True)
 class Tunnel:
-    """`target` is None outside a CONNECT. `links`: how each open upstream connection was dialled, so that
-    a request that uses it again has that very address checked."""
+    """`target` is None outside a CONNECT. `passages`: the requests under way; several at once with HTTP/2 alone."""
 
     credential: Credential | None = None
     target: Target | None = None
-    passage: Passage | None = None
-    links: dict[Target, Route] = field(default_factory=dict)
-    dialled: dict[str, tuple[Target, Route]] = field(default_factory=dict)
-    """By mitmproxy's identifier of the upstream connection: what was asked for, and how it was dialled."""
+    passages: set[Passage] = field(default_factory=set)
 
 
 class Tunnels:

@@ -22,6 +22,7 @@ _COMMON_NAME_LIMIT = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leaf:
+    host: str
     certificate: x509.Certificate
     renew_at: datetime
 
@@ -42,7 +43,7 @@ class LeafIssuer:
         if found is not None and now < found.renew_at:
             self._leaves.move_to_end(host)
             return found
-        made = self._leaves[host] = Leaf(certificate=self._issue(host, now), renew_at=now + LIFE - RENEW)
+        made = self._leaves[host] = Leaf(host=host, certificate=self._issue(host, now), renew_at=now + LIFE - RENEW)
         self._leaves.move_to_end(host)
         while len(self._leaves) > KEPT:
             self._leaves.popitem(last=False)

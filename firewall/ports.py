@@ -296,5 +296,8 @@ class Route:
 
 
 class Resolver(Protocol):
+    def known(self, host: str, port: int) -> Route | None:
+        """What needs no look-up."""
+
     async def route(self, host: str, port: int) -> Route:
         """Resolves once. `host`: a name (lower-case A-labels) or a literal address without brackets. Raises NotResolved."""

@@ -115,6 +115,12 @@ class Settings(BaseSettings):
     response_seconds: float = Field(
         300, alias="AAF_RESPONSE_SECONDS", gt=0, description="How long an upstream may take to begin its answer."
     )
+    request_seconds: float = Field(
+        21_600,
+        alias="AAF_REQUEST_SECONDS",
+        gt=0,
+        description="How long a request may take from its decision to the end of its answer; WebSockets excepted.",
+    )
     drain_seconds: float = Field(30, alias="AAF_DRAIN_SECONDS", ge=0, description="How long SIGTERM lets running requests finish.")
 
     @classmethod

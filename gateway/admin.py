@@ -73,7 +73,7 @@ class Admin:
                     return bool(await connection.fetchval("select true"))
                 finally:
                     await connection.close()
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError, ValueError):
             return False
 
     async def _opa(self) -> bool:

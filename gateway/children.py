@@ -5,6 +5,7 @@ import json
 import os
 import signal
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import structlog
@@ -16,6 +17,8 @@ QUICK_LIMIT = 5
 BACK_OFF = (0.1, 0.5, 1.0, 2.0, 5.0)
 CANNOT = 78
 """Exit status (sysexits.h, EX_CONFIG) of a worker that no further try would start."""
+NOT_STARTED = 127
+"""Stands for the exit status where not even a process could be made, as in a shell."""
 
 log = structlog.get_logger()
 
@@ -37,10 +40,10 @@ class Workers:
         self._environment = dict(environment)
         self._slots = [Slot(number) for number in range(count)]
         self._tasks: list[asyncio.Task[None]] = []
-        self._stopping = False
+        self._stopping = asyncio.Event()
         self._lifeline, self._held = os.pipe()
         self.failed = asyncio.Event()
-        """No worker could ever be started: waiting longer is of no use."""
+        """One of the workers never started: waiting longer is of no use."""
 
     @property
     def ready(self) -> int:
@@ -63,28 +66,32 @@ class Workers:
         self._tasks = [loop.create_task(self._keep(slot)) for slot in self._slots]
 
     async def stop(self, seconds: float) -> None:
-        self._stopping = True
-        for pid in self.pids:
-            os.kill(pid, signal.SIGTERM)
+        self._stopping.set()
+        self._signal(signal.SIGTERM)
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=seconds)
             if late:
                 log.error("workers.late", count=len(late))
-                for pid in self.pids:
-                    os.kill(pid, signal.SIGKILL)
+                self._signal(signal.SIGKILL)
                 await asyncio.wait(late)
         os.close(self._held)
         os.close(self._lifeline)
 
+    def _signal(self, number: int) -> None:
+        for slot in self._slots:
+            if slot.process is not None:
+                with suppress(ProcessLookupError):  # it has ended, and its end was not heard of yet
+                    slot.process.send_signal(number)
+
     async def _keep(self, slot: Slot) -> None:
         loop = asyncio.get_running_loop()
         quick, was_ready = 0, False
-        while not self._stopping:
+        while not self._stopping.is_set():
             started = loop.time()
             status = await self._run(slot)
             was_ready = was_ready or slot.ready.is_set()
             slot.ready.clear()
-            if self._stopping:
+            if self._stopping.is_set():
                 return
             slot.restarts += 1
             quick = quick + 1 if loop.time() - started < QUICK_SECONDS else 0
@@ -92,7 +99,9 @@ class Workers:
             if not was_ready and (quick >= QUICK_LIMIT or status == CANNOT):
                 self.failed.set()
                 return
-            await asyncio.sleep(BACK_OFF[min(quick, len(BACK_OFF) - 1)] if not was_ready or quick > 1 else 0)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(BACK_OFF[min(quick, len(BACK_OFF) - 1)] if not was_ready or quick > 1 else 0):
+                    await self._stopping.wait()
 
     async def _run(self, slot: Slot) -> int:
         reading, writing = os.pipe()
@@ -103,13 +112,14 @@ class Workers:
                 pass_fds=(self._listening, self._lifeline, writing),
                 env=self._environment,
             )  # fmt: skip
-        except OSError:
+        except OSError as error:
             os.close(reading)
-            raise
+            log.error("worker.not-started", worker=slot.number, reason=error.strerror)
+            return NOT_STARTED
         finally:
             os.close(writing)
-        if self._stopping:  # SIGTERM came while the process was being made
-            slot.process.terminate()
+        if self._stopping.is_set():  # SIGTERM came while the process was being made
+            self._signal(signal.SIGTERM)
         listening = asyncio.get_running_loop().create_task(self._listen(slot, reading))
         try:
             return await slot.process.wait()
@@ -124,7 +134,9 @@ class Workers:
         )
         try:
             line = await stream.readline()
-            if line and json.loads(line).get("ready"):
+            if line and json.loads(line) == {"ready": True}:
                 slot.ready.set()
+        except ValueError:
+            log.error("worker.unheard", worker=slot.number)
         finally:
             transport.close()

@@ -8,7 +8,6 @@ import sys
 import tempfile
 from datetime import UTC, datetime
 from socket import socket
-from typing import Any
 
 import asyncpg
 import structlog
@@ -19,7 +18,8 @@ from addons.services import Limits, Services
 from addons.tunnels import Tunnels
 from addons.waiting import WaitingRoom
 from certs import ca
-from certs.bundle import system_roots
+from certs.bundle import system_roots, trust_bundle
+from certs.contexts import LeafContexts
 from certs.leaf import LeafIssuer
 from firewall.backends.lifeline import announce, watch
 from firewall.backends.logs import configure_logs
@@ -32,9 +32,10 @@ from firewall.errors import LedgerUnavailable
 from firewall.seal import Sealer, Unsealable
 from firewall.settings import BadSettings, Settings, decode_key, load
 from gateway.children import CANNOT
+from gateway.dial import Dialer
+from gateway.engine import Engine
 from gateway.master import GatewayMaster
-from gateway.timeouts import Patience, Timeouts
-from gateway.tls import MemoryTls
+from gateway.timeouts import Patience
 
 SWEEP_SECONDS = 0.5
 
@@ -43,7 +44,7 @@ log = structlog.get_logger()
 
 def sealer_of(settings: Settings) -> Sealer:
     if settings.master_key is None:
-        raise SystemExit("ENCRYPTION_MASTER_KEY is not set")
+        raise BadSettings("ENCRYPTION_MASTER_KEY is not set")
     previous = settings.master_key_previous
     return Sealer(decode_key(settings.master_key), None if previous is None else decode_key(previous))
 
@@ -51,30 +52,29 @@ def sealer_of(settings: Settings) -> Sealer:
 async def serve(settings: Settings, *, listening: socket, lifeline: int | None, ready: int | None) -> int:
     """Runs until SIGTERM, SIGINT or the end of the lifeline, then drains. Returns the exit status."""
     if settings.database_url is None or settings.opa_url is None:
-        raise SystemExit("DATABASE_URL and OPA_URL are needed")
-    sealer = sealer_of(settings)
+        raise BadSettings("DATABASE_URL and OPA_URL are needed")
+    sealer, listener_tls, upstream_roots = sealer_of(settings), _listener_tls(settings), _upstream_roots(settings)
     store = await Store.connect(settings.database_url.get_secret_value(), sealer=sealer, process="gateway")
-    engine = OpaEngine(settings.opa_url)
+    opa = OpaEngine(settings.opa_url)
     try:
         authority = ca.load(*await load_or_create(store.pool, sealer, _new_authority))
         issuer = LeafIssuer(authority, now=_now)
         with tempfile.NamedTemporaryFile(prefix="aaf-roots-", suffix=".pem") as roots:
-            roots.write(system_roots())
-            if settings.upstream_ca_file is not None:
-                roots.write(b"\n" + settings.upstream_ca_file.read_bytes())
+            roots.write(upstream_roots)
             roots.flush()
-            return await _run(settings, store, engine, issuer, listening, lifeline, ready, roots.name)
+            return await _run(settings, store, opa, issuer, listening, listener_tls, lifeline, ready, roots.name)
     finally:
-        await engine.close()
+        await opa.close()
         await store.close()
 
 
 async def _run(
     settings: Settings,
     store: Store,
-    engine: OpaEngine,
+    opa: OpaEngine,
     issuer: LeafIssuer,
     listening: socket,
+    listener_tls: ssl.SSLContext | None,
     lifeline: int | None,
     ready: int | None,
     upstream_roots: str,
@@ -84,7 +84,7 @@ async def _run(
     services = Services(
         agents=store.agents,
         revisions=store.revisions,
-        engine=engine,
+        engine=opa,
         resolver=SystemResolver(settings.connect_to),
         ledger=store.ledger,
         approvals=store.approvals,
@@ -99,67 +99,70 @@ async def _run(
         now=_now,
         clock=loop.time,
     )
-    timeouts = Timeouts(
-        Patience(
+    engine = Engine(
+        firewall=lambda close_client: Firewall(services, close_client=close_client),
+        leaves=LeafContexts(issuer),
+        dialer=Dialer(roots=upstream_roots, seconds=settings.connect_seconds),
+        patience=Patience(
             head=settings.head_seconds,
             idle=settings.idle_seconds,
             connect=settings.connect_seconds,
             response=settings.response_seconds,
-        )
-    )
-    master = GatewayMaster(
-        firewall=lambda close_client: Firewall(services, close_client=close_client),
-        timeouts=timeouts,
-        tls=MemoryTls(issuer),
-        listening=listening,
-        listener_tls=_listener_tls(settings),
-        upstream_roots=upstream_roots,
+            request=settings.request_seconds,
+        ),
+        options=GatewayMaster().options,
     )
     await store.listen("aaf_approvals", room.heard)
-    store.every_second(master.guard.every_second)
+    store.every_second(engine.guard.every_second)
     stopping = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stopping.set)
     if lifeline is not None:
         watch(lifeline, stopping.set)
-    running = loop.create_task(master.run())
-    sweeping = loop.create_task(_sweep(master))
+    sweeping = loop.create_task(_sweep(engine))
     try:
-        await _first(loop.create_task(master.ready.wait()), running)
+        await engine.listen(listening, listener_tls)
         if ready is not None:
             announce(ready, {"ready": True})
         log.info("worker.ready", writer=store.writer)
-        await _first(loop.create_task(stopping.wait()), running)
-        if running.done():
-            running.result()
-            return 1
-        cut = await master.drain(settings.drain_seconds)
-        await running
+        await stopping.wait()
+        cut = await engine.drain(settings.drain_seconds)
         log.info("worker.stopped", cut=cut)
         return 0
     finally:
         sweeping.cancel()
 
 
-async def _first(*tasks: "asyncio.Task[Any]") -> None:
-    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    for task in done:
-        task.result()
-
-
-async def _sweep(master: GatewayMaster) -> None:
+async def _sweep(engine: Engine) -> None:
     while True:
         await asyncio.sleep(SWEEP_SECONDS)
-        master.timeouts.sweep(master.proxy)
+        try:
+            engine.sweep()
+        except Exception:
+            log.exception("sweep.failed")  # the next one must come all the same
 
 
 def _listener_tls(settings: Settings) -> ssl.SSLContext | None:
     if settings.tls_cert_file is None:
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(settings.tls_cert_file, settings.tls_key_file)
+    try:
+        context.load_cert_chain(settings.tls_cert_file, settings.tls_key_file, password="")  # asks nobody for one
+    except OSError as error:
+        raise BadSettings(f"AAF_TLS_CERT_FILE, AAF_TLS_KEY_FILE: {error.strerror or error}") from None
     context.set_alpn_protocols(["http/1.1"])
     return context
+
+
+def _upstream_roots(settings: Settings) -> bytes:
+    if settings.upstream_ca_file is None:
+        return system_roots()
+    try:
+        more = settings.upstream_ca_file.read_bytes()
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(settings.upstream_ca_file)
+    except OSError as error:
+        raise BadSettings(f"AAF_UPSTREAM_CA_FILE: {error.strerror or error}") from None
+    return trust_bundle(more)
 
 
 def _new_authority() -> tuple[str, bytes]:

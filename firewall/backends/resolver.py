@@ -40,15 +40,23 @@ class SystemResolver:
         self._flying: dict[tuple[str, int], asyncio.Future[tuple[str, ...]]] = {}
         self._running = 0
 
+    def known(self, host: str, port: int) -> Route | None:
+        """Where to dial, if that is an address already: a literal one, or the operator's."""
+        to_host, to_port, exempt = self._way(host, port)
+        address = literal(to_host)
+        return None if address is None else Route(addresses=(address,), port=to_port, exempt=exempt)
+
+    def _way(self, host: str, port: int) -> tuple[str, int, bool]:
+        for detour in self._detours:
+            if detour.matches(host, port):
+                return detour.to_host or host, detour.to_port or port, detour.to_host != ""
+        return host, port, False
+
     async def route(self, host: str, port: int) -> Route:
         """Where to dial. A detour to an address or a name of the operator's is exempt from the address classes; one that only
         changes the port is not, for the address is still what the agent's name resolves to. Raises NotResolved."""
-        for detour in self._detours:
-            if detour.matches(host, port):
-                to_port = detour.to_port or port
-                addresses = await self._addresses(detour.to_host or host, to_port)
-                return Route(addresses=addresses, port=to_port, exempt=detour.to_host != "")
-        return Route(addresses=await self._addresses(host, port), port=port)
+        to_host, to_port, exempt = self._way(host, port)
+        return Route(addresses=await self._addresses(to_host, to_port), port=to_port, exempt=exempt)
 
     async def _addresses(self, host: str, port: int) -> tuple[str, ...]:
         address = literal(host)

@@ -2,6 +2,7 @@ import pytest
 
 from addons.classify import Classify
 from addons.passage import Condemned
+from addons.walk import take
 from firewall.action import Kind, Risk
 from firewall.errors import Malformed, Misdirected
 from tests.addons.made import CLIENT, Made
@@ -10,7 +11,7 @@ from tests.addons.made import CLIENT, Made
 async def test_a_request_becomes_an_action() -> None:
     made = Made()
     passage = made.known(method="POST", path="/repos/o%20x?page=2")
-    await Classify(made.services)(passage)
+    await take(Classify(made.services), passage)
     action = passage.with_action()
     assert (action.name, action.kind, action.method, action.host, action.port) == ("http:POST", Kind.WRITE, "POST", "up.test", 80)
     assert (action.path, action.query, action.canonical_path) == ("/repos/o%20x", "page=2", "/repos/o x")
@@ -22,7 +23,7 @@ async def test_a_host_that_disagrees_is_refused_as_the_riskiest_there_is(host: b
     passage = made.known()
     passage.flow.request.headers["Host"] = host.decode()
     with pytest.raises((Misdirected, Malformed)):
-        await Classify(made.services)(passage)
+        await take(Classify(made.services), passage)
     assert (passage.with_action().kind, passage.with_action().risk) == (Kind.UNKNOWN, Risk.CRITICAL)
 
 
@@ -32,7 +33,7 @@ async def test_exactly_one_host_is_needed(fields: tuple[tuple[bytes, bytes], ...
     passage = made.known()
     passage.flow.request.headers.fields = fields
     with pytest.raises(Malformed, match="exactly one Host"):
-        await Classify(made.services)(passage)
+        await take(Classify(made.services), passage)
 
 
 async def test_inside_a_tunnel_its_target_is_the_destination() -> None:
@@ -40,7 +41,7 @@ async def test_inside_a_tunnel_its_target_is_the_destination() -> None:
     made.services.tunnels.of(CLIENT).target = ("up.test", 80)
     passage = made.known(host="UP.test")
     passage.flow.client_conn.sni = "Up.test"
-    await Classify(made.services)(passage)
+    await take(Classify(made.services), passage)
     assert passage.flow.request.data.host == passage.with_action().host == "up.test"
 
 
@@ -50,7 +51,7 @@ async def test_a_server_name_that_disagrees_is_refused() -> None:
     passage = made.known()
     passage.flow.client_conn.sni = "other.test"
     with pytest.raises(Misdirected, match="server name"):
-        await Classify(made.services)(passage)
+        await take(Classify(made.services), passage)
 
 
 async def test_a_head_that_was_none_is_refused_with_its_own_reason() -> None:
@@ -60,7 +61,7 @@ async def test_a_head_that_was_none_is_refused_with_its_own_reason() -> None:
     condemned.refusal = Malformed("a field has no name")
     passage.flow.request = condemned
     with pytest.raises(Malformed, match="a field has no name"):
-        await Classify(made.services)(passage)
+        await take(Classify(made.services), passage)
     assert passage.action is not None
 
 
@@ -79,7 +80,7 @@ async def test_prefer_wait_is_for_us_and_other_preferences_are_not(
 ) -> None:
     made = Made()
     passage = made.known(headers=tuple((b"Prefer", one) for one in given))
-    await Classify(made.services)(passage)
+    await take(Classify(made.services), passage)
     assert passage.prefer_wait == seconds
     assert passage.flow.request.headers.get_all("prefer") == kept
 
@@ -88,7 +89,7 @@ async def test_an_upgrade_is_stripped_with_all_that_belongs_to_it() -> None:
     made = Made()
     upgrade = ((b"Connection", b"Upgrade, HTTP2-Settings, keep-alive"), (b"Upgrade", b"h2c"), (b"HTTP2-Settings", b"AAMA"))
     passage = made.known(headers=upgrade)
-    await Classify(made.services)(passage)
+    await take(Classify(made.services), passage)
     headers = passage.flow.request.headers
     assert ("upgrade" in headers, "http2-settings" in headers, headers["connection"]) == (False, False, "keep-alive")
 
@@ -96,5 +97,5 @@ async def test_an_upgrade_is_stripped_with_all_that_belongs_to_it() -> None:
 async def test_an_upgrade_to_websocket_stays() -> None:
     made = Made()
     passage = made.known(headers=((b"Connection", b"Upgrade"), (b"Upgrade", b"websocket")))
-    await Classify(made.services)(passage)
+    await take(Classify(made.services), passage)
     assert passage.flow.request.headers["upgrade"] == "websocket"

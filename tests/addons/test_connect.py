@@ -2,6 +2,7 @@ import pytest
 
 from addons.connect import Connect
 from addons.passage import Passage
+from addons.walk import take
 from firewall.errors import DeniedByPolicy, EngineUnavailable, Malformed
 from firewall.ports import Destinations
 from tests.addons.made import CLIENT, Made
@@ -15,7 +16,7 @@ def connecting(made: Made, authority: str) -> Passage:
 
 async def test_a_tunnel_remembers_where_it_leads() -> None:
     made = Made()
-    await Connect(made.services)(connecting(made, "UP.test:443"))
+    await take(Connect(made.services), connecting(made, "UP.test:443"))
     assert made.services.tunnels.of(CLIENT).target == ("up.test", 443)
 
 
@@ -23,14 +24,14 @@ async def test_a_tunnel_remembers_where_it_leads() -> None:
 async def test_a_port_that_the_policy_does_not_name_is_denied(port: int) -> None:
     made = Made()
     with pytest.raises(DeniedByPolicy, match=f"names no port {port}"):
-        await Connect(made.services)(connecting(made, f"up.test:{port}"))
+        await take(Connect(made.services), connecting(made, f"up.test:{port}"))
     assert made.services.tunnels.of(CLIENT).target is None
 
 
 async def test_a_port_that_the_policy_names_is_not() -> None:
     made = Made()
     made.revisions.destinations = Destinations(ports=frozenset({8443}))
-    await Connect(made.services)(connecting(made, "up.test:8443"))
+    await take(Connect(made.services), connecting(made, "up.test:8443"))
     assert made.services.tunnels.of(CLIENT).target == ("up.test", 8443)
 
 
@@ -38,11 +39,11 @@ async def test_a_port_that_the_policy_names_is_not() -> None:
 async def test_an_authority_that_is_none_is_refused(authority: str) -> None:
     made = Made()
     with pytest.raises(Malformed):
-        await Connect(made.services)(connecting(made, authority))
+        await take(Connect(made.services), connecting(made, authority))
 
 
 async def test_without_an_active_policy_nothing_is_opened() -> None:
     made = Made()
     made.revisions.active = None
     with pytest.raises(EngineUnavailable):
-        await Connect(made.services)(connecting(made, "up.test:443"))
+        await take(Connect(made.services), connecting(made, "up.test:443"))

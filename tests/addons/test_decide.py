@@ -1,6 +1,7 @@
 import pytest
 
 from addons.decide import Decide
+from addons.walk import take
 from firewall.errors import DeniedByPolicy, EngineUnavailable
 from firewall.verdict import Allow, Hold
 from tests.addons.made import Made
@@ -14,7 +15,7 @@ async def test_the_engines_verdict_is_taken_with_what_its_revision_says_of_desti
     made = Made()
     made.engine.verdict = verdict
     passage = made.classified()
-    await Decide(made.services)(passage)
+    await take(Decide(made.services), passage)
     assert (passage.verdict, passage.destinations) == (verdict, made.revisions.destinations)
     assert made.engine.asked[0].keys() == QUESTION_KEYS
     assert made.engine.asked[0]["context"]["source_ip"] == "127.0.0.1"
@@ -24,7 +25,7 @@ async def test_a_denial_ends_the_request_with_reason_and_rules() -> None:
     made = Made()
     made.engine.verdict = DENY
     with pytest.raises(DeniedByPolicy) as raised:
-        await Decide(made.services)(made.classified())
+        await take(Decide(made.services), made.classified())
     assert (raised.value.detail, raised.value.rules, raised.value.revision) == (DENY.reason, DENY.rules, DENY.revision)
 
 
@@ -33,7 +34,7 @@ async def test_an_engine_that_cannot_be_asked_allows_nothing() -> None:
     made.engine.available = False
     passage = made.classified()
     with pytest.raises(EngineUnavailable):
-        await Decide(made.services)(passage)
+        await take(Decide(made.services), passage)
     assert passage.destinations is None
 
 
@@ -43,5 +44,5 @@ async def test_a_verdict_under_a_revision_that_nobody_stored_is_a_denial(kind: t
     made.engine.verdict = kind(reason="ok", rules=("r",), revision="sha256:unknown")
     passage = made.classified()
     with pytest.raises(DeniedByPolicy, match="does not exist"):
-        await Decide(made.services)(passage)
+        await take(Decide(made.services), passage)
     assert passage.destinations is None

@@ -2,9 +2,10 @@ import pytest
 
 from addons.locate import Locate
 from addons.passage import Passage
+from addons.walk import take
 from firewall.errors import AddressRefused, DeniedByPolicy, NotResolved
 from firewall.ports import Destinations, Route
-from tests.addons.made import CLIENT, Made
+from tests.addons.made import Made
 from tests.gateway.rig import ALLOW, DENY
 
 
@@ -18,7 +19,7 @@ async def test_a_name_is_resolved_once_and_its_route_kept() -> None:
     made = Made()
     made.resolver.routes["up.test"] = Route(addresses=("93.184.216.34", "8.8.8.8"), port=80)
     passage = allowed(made)
-    await Locate(made.services)(passage)
+    await take(Locate(made.services), passage)
     assert (passage.route, made.resolver.asked) == (made.resolver.routes["up.test"], ["up.test"])
 
 
@@ -27,7 +28,7 @@ async def test_one_bad_address_spoils_the_whole_answer() -> None:
     made.resolver.routes["up.test"] = Route(addresses=("8.8.8.8", "127.0.0.1"), port=80)
     passage = allowed(made)
     with pytest.raises(AddressRefused, match=r"up\.test"):
-        await Locate(made.services)(passage)
+        await take(Locate(made.services), passage)
     assert passage.route is None
 
 
@@ -35,30 +36,28 @@ async def test_the_policy_may_let_a_private_range_pass() -> None:
     made = Made()
     made.revisions.destinations = Destinations(allow_private=("10.1.2.0/24",))
     made.resolver.routes["up.test"] = Route(addresses=("10.1.2.3",), port=80)
-    await Locate(made.services)(allowed(made))
+    await take(Locate(made.services), allowed(made))
 
 
-async def test_a_connection_that_is_open_is_judged_by_the_address_it_has() -> None:
+async def test_an_address_that_is_known_already_is_not_looked_up() -> None:
     made = Made()
-    link = Route(addresses=("127.0.0.1",), port=80)
-    made.services.tunnels.of(CLIENT).links["up.test", 80] = link
-    made.resolver.routes["up.test"] = Route(addresses=("8.8.8.8",), port=80)
+    made.resolver.literal = Route(addresses=("127.0.0.1",), port=80)
     with pytest.raises(AddressRefused):
-        await Locate(made.services)(allowed(made))
+        await take(Locate(made.services), allowed(made))
     assert made.resolver.asked == []
 
 
 async def test_a_port_that_the_policy_does_not_name_is_denied_without_a_lookup() -> None:
     made = Made()
     with pytest.raises(DeniedByPolicy):
-        await Locate(made.services)(allowed(made, port=8080))
+        await take(Locate(made.services), allowed(made, port=8080))
     assert made.resolver.asked == []
 
 
 async def test_a_name_that_does_not_resolve_ends_the_request() -> None:
     made = Made()
     with pytest.raises(NotResolved):
-        await Locate(made.services)(allowed(made))
+        await take(Locate(made.services), allowed(made))
 
 
 async def test_what_is_denied_never_comes_here() -> None:
@@ -66,5 +65,5 @@ async def test_what_is_denied_never_comes_here() -> None:
     passage = allowed(made)
     passage.verdict = DENY
     with pytest.raises(AssertionError):
-        await Locate(made.services)(passage)
+        await take(Locate(made.services), passage)
     assert made.resolver.asked == []

@@ -2,6 +2,7 @@ import pytest
 
 from addons.passage import Passage
 from addons.record import Record
+from addons.walk import take
 from firewall.audit.entry import Event
 from firewall.errors import AgentDisabled, DeniedByPolicy, LedgerUnavailable
 from firewall.ids import ApprovalId
@@ -27,7 +28,7 @@ def approved(made: Made) -> Passage:
 async def test_an_allowed_request_is_on_record_with_its_address() -> None:
     made = Made()
     passage = allowed(made)
-    assert await Record(made.services)(passage) is None
+    assert await take(Record(made.services), passage) is None
     fields = made.ledger.fields(Event.ACTION_DECIDED)[0]
     assert (fields["effect"], fields["address"], fields["rules"]) == ("allow", "8.8.8.8", ["allowed"])
     assert passage.recorded
@@ -38,7 +39,7 @@ async def test_what_could_not_be_recorded_is_not_recorded() -> None:
     made.ledger.error = LedgerUnavailable("gone")
     passage = allowed(made)
     with pytest.raises(LedgerUnavailable):
-        await Record(made.services)(passage)
+        await take(Record(made.services), passage)
     assert not passage.owes_outcome
 
 
@@ -56,7 +57,7 @@ async def test_what_is_not_allowed_is_never_recorded_as_allowed(kind: str) -> No
         case _:
             passage.verdict, passage.approved = HOLD, True
     with pytest.raises(AssertionError):
-        await Record(made.services)(passage)
+        await take(Record(made.services), passage)
     assert made.ledger.drafts == []
 
 
@@ -71,7 +72,7 @@ async def test_a_grant_is_spent_in_the_very_append_that_records_the_decision(mon
     monkeypatch.setattr(made.ledger, "append", append)
     passage = approved(made)
     with pytest.raises(AgentDisabled):
-        await Record(made.services)(passage)
+        await take(Record(made.services), passage)
     (item,) = items
     assert [draft.event for draft in item.drafts] == [Event.GRANT_SPENT, Event.ACTION_DECIDED]
     assert isinstance(item.change, SpendGrant)
@@ -88,7 +89,7 @@ async def test_who_loses_the_grant_goes_back_to_its_hold(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(made.ledger, "append", append)
     passage = approved(made)
-    assert await Record(made.services)(passage) == "hold"
+    assert await take(Record(made.services), passage) == "hold"
     assert (passage.recorded, passage.approved, passage.yielding) == (False, False, yielding)
 
 
@@ -100,7 +101,7 @@ async def test_a_policy_that_changed_is_asked_again_and_the_approval_stays(monke
 
     monkeypatch.setattr(made.ledger, "append", append)
     passage = approved(made)
-    assert await Record(made.services)(passage) == "hold"
+    assert await take(Record(made.services), passage) == "hold"
     assert (passage.recorded, passage.approved) == (False, True)
 
 
@@ -108,7 +109,7 @@ async def test_a_refusal_is_on_record_with_its_code_and_ends_the_wait() -> None:
     made = Made()
     passage = made.classified()
     passage.refusal, passage.approval_id = DeniedByPolicy("no", rules=("r",)), APPROVAL
-    await Record(made.services)(passage)
+    await take(Record(made.services), passage)
     fields = made.ledger.fields(Event.ACTION_DECIDED)[0]
     assert (fields["effect"], fields["code"], fields["rules"], fields["approval"]) == ("deny", "policy", ["r"], APPROVAL)
     assert made.ledger.left == [passage.id]

@@ -5,13 +5,14 @@ import pytest
 from addons.arrest import Arrest
 from addons.passage import Passage
 from addons.release import Release
+from addons.walk import take
 from firewall.errors import Abandoned, AgentDisabled, Malformed
 from tests.addons.made import Made
 
 
 async def recorded(made: Made, content: bytes = b"") -> Passage:
     passage = made.classified(method="POST", content=content)
-    await Arrest(made.services)(passage)
+    await take(Arrest(made.services), passage)
     passage.recorded, passage.whole = True, True
     return passage
 
@@ -19,7 +20,7 @@ async def recorded(made: Made, content: bytes = b"") -> Passage:
 async def test_the_arrest_is_lifted_last() -> None:
     made = Made()
     passage = await recorded(made, b"body")
-    await Release(made.services)(passage)
+    await take(Release(made.services), passage)
     assert (passage.flow.response, passage.released) == (None, True)
     assert (passage.request_bytes, passage.request_hash.digest()) == (4, sha256(b"body").digest())
 
@@ -28,7 +29,7 @@ async def test_a_body_that_was_not_read_streams_and_is_hashed_as_it_goes() -> No
     made = Made()
     passage = await recorded(made)
     passage.whole = False
-    await Release(made.services)(passage)
+    await take(Release(made.services), passage)
     through = passage.flow.request.stream
     assert callable(through)
     assert [through(part) for part in (b"one", b"two", b"")] == [b"one", b"two", b""]
@@ -44,7 +45,7 @@ async def test_what_is_not_on_record_as_allowed_is_never_released(state: str) ->
     else:
         passage.refusal = Malformed("no")
     with pytest.raises(AssertionError):
-        await Release(made.services)(passage)
+        await take(Release(made.services), passage)
     assert passage.flow.response is not None
 
 
@@ -53,7 +54,7 @@ async def test_an_agent_disabled_meanwhile_is_not_released() -> None:
     passage = await recorded(made)
     made.agents.disable()
     with pytest.raises(AgentDisabled):
-        await Release(made.services)(passage)
+        await take(Release(made.services), passage)
     assert (passage.released, passage.flow.response is None) == (False, False)
 
 
@@ -62,5 +63,5 @@ async def test_a_client_that_left_meanwhile_is_not_released() -> None:
     passage = await recorded(made)
     passage.left = True
     with pytest.raises(Abandoned):
-        await Release(made.services)(passage)
+        await take(Release(made.services), passage)
     assert (passage.released, passage.flow.response is None) == (False, False)

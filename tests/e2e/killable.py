@@ -10,8 +10,9 @@ import os
 import random
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from inspect import isawaitable
 from pathlib import Path
+from typing import Any
 
 from addons import PATH
 from addons.passage import Passage, Step
@@ -25,8 +26,6 @@ FOLDER, MUTATION = "KILLABLE", "KILLABLE_MUTATION"
 APPEND_AFTER_RELEASE = "append-after-release"
 MOMENTS = ("before", "during", "after")
 DURING_SECONDS = 0.01
-
-Call = Callable[[Step, Passage], Awaitable[str | None]]
 
 
 def main(settings: Settings, *, lifeline: int | None, ready: int | None) -> int:
@@ -69,38 +68,51 @@ def _obey(folder: Path, step: str, when: str) -> None:
 
 
 def make_killable(kind: type[Step], folder: Path) -> None:
-    real: Call = kind.__call__
+    call, answered = kind.__call__, kind.answered
 
-    async def killable(step: Step, passage: Passage) -> str | None:
+    async def killable(step: Step, passage: Passage) -> Any:
         _obey(folder, kind.name, "before")
         _obey(folder, kind.name, "during")
-        back = await real(step, passage)
+        back = call(step, passage)
+        while back is not None and isawaitable(back):
+            back = answered(step, passage, await back)
         _obey(folder, kind.name, "after")
         return back
 
-    kind.__call__ = killable  # type: ignore[assignment,method-assign]
+    if kind is Settle:  # nobody waits for it
+
+        def settling(step: Step, passage: Passage) -> Any:
+            _obey(folder, kind.name, "before")
+            _obey(folder, kind.name, "during")
+            call(step, passage)
+            _obey(folder, kind.name, "after")
+
+        setattr(kind, "__call__", settling)
+        return
+    setattr(kind, "__call__", killable)
+    setattr(kind, "answered", lambda _step, _passage, result: result)
 
 
 def record_after_release() -> None:
     """The mutation: what is allowed is only said to be recorded, and is when its answer has come."""
-    record: Call = Record.__call__  # type: ignore[assignment]
-    settle: Call = Settle.__call__  # type: ignore[assignment]
-    steps: list[Step] = []
+    record, settle = Record.__call__, Settle.__call__
+    steps: list[Record] = []
+    late: list[asyncio.Future[Any]] = []
 
-    async def promise(step: Step, passage: Passage) -> str | None:
+    def promise(step: Record, passage: Passage) -> Any:
         if passage.refusal is not None:
-            return await record(step, passage)
+            return record(step, passage)
         steps.append(step)
         passage.recorded = True
         return None
 
-    async def keep(step: Step, passage: Passage) -> str | None:
+    def keep(step: Settle, passage: Passage) -> None:
         if passage.released and not passage.settled:
-            await record(steps[0], passage)
-        return await settle(step, passage)
+            late.append(asyncio.ensure_future(record(steps[0], passage)))
+        settle(step, passage)
 
-    Record.__call__ = promise  # type: ignore[assignment,method-assign]
-    Settle.__call__ = keep  # type: ignore[assignment,method-assign]
+    setattr(Record, "__call__", promise)
+    setattr(Settle, "__call__", keep)
 
 
 if __name__ == "__main__":

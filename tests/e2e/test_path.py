@@ -183,12 +183,12 @@ def test_a_port_that_the_policy_does_not_name_is_refused_at_connect(parts: Parts
 
 
 @pytest.mark.parametrize(
-    "authority",
+    "spelling",
     ["open.test", "open.test:", "open.test:0", "open.test:70000", "open.test:4٤3", "open.test:+443", "[::1]443", ":443", "a..b:443", "1.2.3:443", "0x7f.1:443", "010.0.0.1:443"],  # noqa: E501
 )  # fmt: skip
-def test_an_odd_authority_is_refused(parts: Parts, agent: Agent, authority: str) -> None:
+def test_an_odd_authority_is_refused(parts: Parts, agent: Agent, spelling: str) -> None:
     with Wire(agent.port) as wire:
-        wire.send(connect_head(agent, authority))
+        wire.send(connect_head(agent, spelling))
         answer = wire.answer("CONNECT")
         assert answer.status == 400, answer
         assert wire.ended() == b""
@@ -281,15 +281,15 @@ def test_a_plain_request_goes_where_its_target_says_and_host_must_agree(parts: P
 
 
 @pytest.mark.parametrize(
-    "authority",
+    "spelling",
     ["127.0.0.1:443", "10.0.0.1:80", "169.254.169.254:80", "[::1]:443", "[::ffff:127.0.0.1]:443", "localhost:443", "localhost:80"],
 )
-def test_a_private_address_is_refused_although_a_rule_allows_the_host(parts: Parts, agent: Agent, authority: str) -> None:
-    host, _, port = authority.rpartition(":")
-    with opened(agent, authority) as wire:
+def test_a_private_address_is_refused_although_a_rule_allows_the_host(parts: Parts, agent: Agent, spelling: str) -> None:
+    host, _, port = spelling.rpartition(":")
+    with opened(agent, spelling) as wire:
         if port == "443":
             wire.start_tls(host.strip("[]"), parts.ca_file)
-        problem = is_ours(wire.send(request("GET", "/", authority)).answer(), 403, "deny")
+        problem = is_ours(wire.send(request("GET", "/", spelling)).answer(), 403, "deny")
     assert problem["type"].endswith(":address")
     assert codes(parts, agent) == [("deny", "address")]
 

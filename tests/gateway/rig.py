@@ -1,10 +1,12 @@
-"""One gateway worker's master in the test's own event loop, on real sockets, over ports that answer what a test says."""
+"""One gateway worker's engine in the test's own event loop, on real sockets, over ports that answer what a test says."""
 
 import asyncio
 import base64
 import hashlib
 import json
+import socket
 import ssl
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -16,6 +18,7 @@ from addons.services import Limits, Services
 from addons.tunnels import Tunnels
 from addons.waiting import WaitingRoom
 from certs import ca
+from certs.contexts import LeafContexts
 from certs.leaf import LeafIssuer
 from firewall.approval import Approval, State
 from firewall.audit.entry import Draft, Event
@@ -23,15 +26,16 @@ from firewall.errors import EngineUnavailable, LedgerUnavailable, NotResolved
 from firewall.ids import ActionId, AgentId, ApprovalId, TokenId
 from firewall.ports import Agent, Appended, Credential, Destinations, Item, OpenApproval, Outcome, Route, SpendGrant
 from firewall.verdict import Allow, Deny, Hold, Verdict
+from gateway.dial import Dialer
+from gateway.engine import Engine
 from gateway.main import bind
 from gateway.master import GatewayMaster
-from gateway.timeouts import Patience, Timeouts
-from gateway.tls import MemoryTls
+from gateway.timeouts import Patience
 from tests.e2e.upstream import Log, Upstream
 
 REVISION = "sha256:" + "1" * 64
 TOKEN = "t" * 43
-PATIENT = Patience(head=30, idle=30, connect=30, response=30)
+PATIENT = Patience(head=30, idle=30, connect=30, response=30, request=30)
 SWEEP_SECONDS = 0.02
 
 ALLOW = Allow(reason="allowed here", rules=("allowed",), revision=REVISION)
@@ -108,6 +112,10 @@ class SomeResolver:
     def __init__(self) -> None:
         self.routes: dict[str, Route] = {}
         self.asked: list[str] = []
+        self.literal: Route | None = None
+
+    def known(self, host: str, port: int) -> Route | None:
+        return self.literal
 
     async def route(self, host: str, port: int) -> Route:
         self.asked.append(host)
@@ -230,6 +238,12 @@ class Wire:
         found: bytes = self.writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
         return found
 
+    async def abort(self) -> None:
+        """Leaves by a reset."""
+        linger = struct.pack("ii", 1, 0)
+        self.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        self.writer.transport.abort()
+
     async def close(self) -> None:
         self.writer.close()
         with suppress(ConnectionError, ssl.SSLError, TimeoutError):
@@ -267,7 +281,7 @@ class Rig:
     engine: SomeEngine
     resolver: SomeResolver
     ledger: SomeLedger
-    master: GatewayMaster
+    gateway: Engine
     authority: ca.Authority
     port: int
     upstream: Upstream | None = None
@@ -275,7 +289,7 @@ class Rig:
 
     @property
     def guard(self) -> Firewall:
-        return self.master.guard
+        return self.gateway.guard
 
     @property
     def log(self) -> Log:
@@ -353,16 +367,14 @@ async def running(
         clock=loop.time,
     )
     authority = ca.create(now())
-    timeouts = Timeouts(patience)
     listening = bind("127.0.0.1", 0)
     listening.setblocking(False)
-    master = GatewayMaster(
+    gateway = Engine(
         firewall=lambda close_client: Firewall(services, close_client=close_client),
-        timeouts=timeouts,
-        tls=MemoryTls(LeafIssuer(authority, now=now)),
-        listening=listening,
-        listener_tls=None,
-        upstream_roots=roots,
+        leaves=LeafContexts(LeafIssuer(authority, now=now)),
+        dialer=Dialer(roots=roots, seconds=patience.connect),
+        patience=patience,
+        options=GatewayMaster().options,
     )
     rig = Rig(
         services=services,
@@ -371,14 +383,13 @@ async def running(
         engine=engine,
         resolver=resolver,
         ledger=ledger,
-        master=master,
+        gateway=gateway,
         authority=authority,
         port=listening.getsockname()[1],
         upstream=upstream,
     )
-    work = loop.create_task(master.run())
-    sweep = loop.create_task(_sweep(master))
-    await master.ready.wait()
+    sweep = loop.create_task(_sweep(gateway))
+    await gateway.listen(listening, None)
     try:
         yield rig
     finally:
@@ -386,9 +397,9 @@ async def running(
         ledger.gate.set()
         for wire in rig.wires:
             await wire.close()
-        await master.drain(0)
+        await gateway.drain(0)
         sweep.cancel()
-        await asyncio.wait([work, sweep])
+        await asyncio.wait([sweep])
         listening.close()
 
 
@@ -399,6 +410,9 @@ class _ByPort:
         self._other = other
         self._upstream = upstream
 
+    def known(self, host: str, port: int) -> Route | None:
+        return None
+
     async def route(self, host: str, port: int) -> Route:
         if host == "up.test":
             self._other.asked.append(host)
@@ -407,10 +421,10 @@ class _ByPort:
         return await self._other.route(host, port)
 
 
-async def _sweep(master: GatewayMaster) -> None:
+async def _sweep(gateway: Engine) -> None:
     while True:
         await asyncio.sleep(SWEEP_SECONDS)
-        master.timeouts.sweep(master.proxy)
+        gateway.sweep()
 
 
 def now() -> datetime:

@@ -102,7 +102,7 @@ async def test_an_upload_to_be_held_that_stalls_ends_and_opens_no_approval(hasty
     wire = await hasty.connect()
     await wire.send(f"POST http://up.test/ HTTP/1.1\r\nHost: up.test\r\n{basic()}Content-Length: 100\r\n\r\nhalf".encode())
     await wire.rest()
-    await until(lambda: not hasty.master.proxy.connections)
+    await until(lambda: not len(hasty.gateway))
     assert (hasty.ledger.states, hasty.log.heads) == ({}, 0)
 
 

@@ -4,10 +4,13 @@ import asyncio
 import ssl
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from firewall.audit.entry import Event
 from firewall.ports import Destinations
-from tests.gateway.rig import DENY, RawUpstream, Rig, basic, inner, plain, until
+from tests.gateway.rig import RawUpstream, Rig, basic, inner, plain, until
 
 DNS_QUERY = b"\x00\x1d\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x02up\x04test\x00\x00\x01\x00\x01"
 RAW = {
@@ -19,10 +22,6 @@ RAW = {
     "a dns query": DNS_QUERY,
     "smtp": b"EHLO up.test\r\n",
 }
-
-WEBSOCKET = (
-    "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
-)
 
 
 class Silent:
@@ -160,17 +159,38 @@ async def test_a_101_that_nobody_asked_for_ends_the_connection(rig: Rig, asked: 
     assert bytes(got) == b""
 
 
-async def test_a_websocket_passes_both_ways_once_released(rig: Rig) -> None:
-    wire = await rig.connect()
-    answer = await wire.ask(plain("/ws", headers=WEBSOCKET), head_only=True)
-    assert answer.status == 101
-    await wire.send(b"\x81\x82\x00\x00\x00\x00hi")
-    assert await wire.reader.readexactly(9) == b"\x81\x07echo hi"
-    await wire.close()
-    await until(lambda: rig.ledger.fields(Event.ACTION_COMPLETED) or rig.ledger.failed())
+# --- certificates (TRAPS 10) ------------------------------------------------------------------------------------------------
 
 
-async def test_a_websocket_to_a_denied_host_does_not_open(rig: Rig) -> None:
-    rig.engine.verdict = DENY
-    assert (await rig.ask(plain("/ws", headers=WEBSOCKET))).status == 403
-    assert rig.log.requests == []
+def _spki(key: object) -> bytes:
+    assert isinstance(key, ec.EllipticCurvePublicKey)
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+async def test_the_leafs_key_is_not_the_cas(rig: Rig) -> None:
+    wire = await rig.tunnel()
+    leaf = x509.load_der_x509_certificate(wire.peer_certificate())
+    assert _spki(leaf.public_key()) != _spki(rig.authority.certificate.public_key())
+    assert leaf.issuer == rig.authority.certificate.subject
+    leaf.verify_directly_issued_by(rig.authority.certificate)
+
+
+async def test_the_leaf_is_for_the_very_host_and_can_sign_nothing(rig: Rig) -> None:
+    wire = await rig.tunnel()
+    leaf = x509.load_der_x509_certificate(wire.peer_certificate())
+    names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == ["up.test"]
+    assert not leaf.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+
+
+async def test_only_http_1_1_is_agreed_on(rig: Rig) -> None:
+    wire = await rig.tunnel(alpn=["h2", "http/1.1"])
+    assert wire.writer.get_extra_info("ssl_object").selected_alpn_protocol() == "http/1.1"
+    assert (await wire.ask(inner("/a"))).status == 200
+
+
+async def test_the_ca_answers_no_request_by_itself(rig: Rig) -> None:
+    """mitmproxy's TLS addon would serve a revocation list to whoever asks for one."""
+    serial = rig.authority.certificate.serial_number
+    wire = await rig.tunnel()
+    assert (await wire.ask(inner(f"/mitmproxy-{serial}.crl"))).body == f"reached /mitmproxy-{serial}.crl".encode()

@@ -59,7 +59,7 @@ async def test_the_proxy_cannot_be_sent_to_itself(rig: Rig, host: str, tunnelled
     address = {"loop.test": "127.0.0.1"}.get(host, host.strip("[]"))
     bare = {"[::ffff:7f00:1]": "::ffff:127.0.0.1"}.get(host, host.strip("[]"))
     rig.resolver.routes[bare] = Route(addresses=(address,), port=rig.port)
-    before = len(rig.master.proxy.connections)
+    before = len(rig.gateway)
     if tunnelled:
         wire = await rig.tunnel(host, rig.port, server_name="loop.test")
         answer = await wire.ask(inner("/", host=f"{host}:{rig.port}"))
@@ -69,7 +69,7 @@ async def test_the_proxy_cannot_be_sent_to_itself(rig: Rig, host: str, tunnelled
     else:
         answer = await rig.ask(plain("/", host=f"{host}:{rig.port}"))
         assert (answer.status, answer.code) == (403, "address")
-    assert len(rig.master.proxy.connections) <= before + 1
+    assert len(rig.gateway) <= before + 1
     assert all(effect in {"deny", "error"} for effect, _ in rig.ledger.decided())
 
 
