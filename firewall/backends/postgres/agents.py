@@ -32,6 +32,7 @@ class AgentDirectory:
         self._known: dict[bytes, Credential] = {}
         self._lookups = asyncio.Semaphore(LOOKUPS_AT_ONCE)
         self._waiting = 0
+        self._refreshed = 0
         self._on_change: list[Callable[[], None]] = []
 
     def on_change(self, callback: Callable[[], None]) -> None:
@@ -56,7 +57,7 @@ class AgentDirectory:
         self._waiting += 1
         try:
             async with self._lookups:
-                row = await self._pool.fetchrow(_ONE, _hash(token), timeout=2)
+                row = await self._look(_hash(token))
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
             raise LedgerUnavailable("agents cannot be looked up") from error
         finally:
@@ -70,8 +71,17 @@ class AgentDirectory:
     async def refresh(self) -> None:
         rows = await self._pool.fetch(_ALL, timeout=5)
         self._known = {bytes(row["hash"]): _credential(row) for row in rows}
+        self._refreshed += 1
         for callback in self._on_change:
             callback()
+
+    async def _look(self, token_hash: bytes) -> asyncpg.Record | None:
+        while True:
+            before = self._refreshed
+            row = await self._pool.fetchrow(_ONE, token_hash, timeout=2)
+            if before == self._refreshed:
+                return row
+            # What was read may be older than the refresh: to keep it could bring back a token that was revoked meanwhile.
 
     def _match(self, name: str, credential: Credential | None) -> Credential | None:
         if credential is None or name not in (credential.agent.name, credential.agent.id):

@@ -47,6 +47,9 @@ class Revisions:
 
     def _keep(self, revision: str, data: str) -> Destinations:
         found = self._kept[revision] = destinations(orjson.loads(data))
+        if self.active is not None and self.active in self._kept:
+            self._kept.move_to_end(self.active)  # every CONNECT asks for it in memory
+        self._kept.move_to_end(revision)
         while len(self._kept) > KEPT:
             self._kept.popitem(last=False)
         return found

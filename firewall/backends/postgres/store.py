@@ -15,18 +15,23 @@ from firewall.backends.postgres.approvals import PostgresApprovals
 from firewall.backends.postgres.ledger import PostgresLedger
 from firewall.backends.postgres.listener import Listener
 from firewall.backends.postgres.revisions import Revisions
-from firewall.errors import LedgerUnavailable
 from firewall.ids import WriterId, new_id, to_uuid
 from firewall.ports import Item
 from firewall.seal import Sealer
+from firewall.settings import BadSettings
 
 HEARTBEAT_SECONDS = 1.0
 POOL_SIZE = 4
 
+# Every role that it is or can become, and every partition: what is granted on one of those alone is granted all the same.
 _ROLE = """
-select r.rolsuper or pg_has_role(current_user, c.relowner, 'member')
-    or has_table_privilege(current_user, c.oid, 'insert, update, delete, truncate') as may_write
-from pg_class c, pg_roles r where c.oid = 'aaf.audit_log'::regclass and r.rolname = current_user
+select exists (
+    select from pg_roles r, pg_class c
+    where pg_has_role(current_user, r.oid, 'member')
+    and (c.oid = 'aaf.audit_log'::regclass
+         or c.oid in (select inhrelid from pg_inherits where inhparent = 'aaf.audit_log'::regclass))
+    and (r.rolsuper or r.oid = c.relowner or has_any_column_privilege(r.oid, c.oid, 'insert, update')
+         or has_table_privilege(r.oid, c.oid, 'delete, truncate, trigger')))
 """
 
 log = structlog.get_logger()
@@ -62,8 +67,12 @@ class Store:
 
     @classmethod
     async def connect(cls, dsn: str, *, sealer: Sealer, process: str) -> "Store":
-        """Raises UnsafeRole, or what asyncpg raises when the database is not there."""
-        pool = await asyncpg.create_pool(dsn, min_size=1, max_size=POOL_SIZE, timeout=5, command_timeout=10)
+        """Raises BadSettings, UnsafeRole, or what asyncpg raises when the database is not there."""
+        try:
+            pool = await asyncpg.create_pool(dsn, min_size=1, max_size=POOL_SIZE, timeout=5, command_timeout=10)
+        except ValueError:  # its message may quote what stands where a port should, which may be half a password
+            raise BadSettings("DATABASE_URL: not the address of a Postgres database") from None
+        store: Store | None = None
         try:
             if await pool.fetchval(_ROLE):
                 raise UnsafeRole(UnsafeRole.__doc__)
@@ -74,7 +83,9 @@ class Store:
             await store.ledger.append(Item(drafts=(process_started(process, version),)))
             await store.refresh()
         except BaseException:
-            await pool.close()
+            if store is not None:
+                await store._tried(store.ledger.close)
+            await _end(pool)
             raise
         await store.listen("aaf_agents", lambda _payload: store._stale.set())
         await store.listen("aaf_policy", lambda _payload: store._stale.set())
@@ -102,44 +113,54 @@ class Store:
         self._versions = seen
 
     async def close(self) -> None:
+        """Says that the process ends, as far as the database can be told, and gives everything back."""
         if self._beat is not None:
             self._beat.cancel()
+            await asyncio.wait([self._beat])
         await self._listener.close()
+        for last in (self._say_stopped, self.ledger.close, self._close_writer):
+            await self._tried(last)
+        await _end(self.pool)
+
+    async def _say_stopped(self) -> None:
+        await self.ledger.append(Item(drafts=(process_stopped(self.process),)))
+
+    async def _close_writer(self) -> None:
+        await self.pool.execute("select aaf.close_writer($1)", to_uuid(self.writer), timeout=5)
+
+    async def _heartbeat(self) -> None:
+        await self.pool.execute("select aaf.heartbeat($1)", to_uuid(self.writer), timeout=5)
+
+    async def _tried(self, work: Callable[[], Awaitable[None]]) -> None:
+        """What fails must not keep the rest from running."""
         try:
-            await self.ledger.append(Item(drafts=(process_stopped(self.process),)))
-            await self.ledger.close()
-            await self.pool.execute("select aaf.close_writer($1)", to_uuid(self.writer), timeout=5)
-        except (LedgerUnavailable, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
-            log.error("store.close-failed", error=type(error).__name__)
-        finally:
-            try:
-                await asyncio.wait_for(self.pool.close(), 5)
-            except TimeoutError:
-                self.pool.terminate()
+            await work()
+        except Exception as error:
+            log.warning("store.failed", work=getattr(work, "__name__", "?").strip("_"), error=type(error).__name__)
 
     async def _keep_fresh(self) -> None:
         loop = asyncio.get_running_loop()
         next_beat = loop.time()
         while True:
             self._stale.clear()
-            try:
-                if loop.time() >= next_beat:
-                    next_beat = loop.time() + HEARTBEAT_SECONDS
-                    await self.pool.execute("select aaf.heartbeat($1)", to_uuid(self.writer), timeout=5)
-                    await self.refresh()
-                    for poll in self._polls:
-                        await poll()
-                else:
-                    await self.refresh()
-            except asyncio.CancelledError:
-                raise
-            except Exception as error:
-                log.warning("store.refresh-failed", error=type(error).__name__)
+            if loop.time() >= next_beat:
+                next_beat = loop.time() + HEARTBEAT_SECONDS
+                for work in (self._heartbeat, self.refresh, *self._polls):
+                    await self._tried(work)
+            else:
+                await self._tried(self.refresh)
             try:
                 async with asyncio.timeout(max(0.05, next_beat - loop.time())):
                     await self._stale.wait()
             except TimeoutError:
                 continue
+
+
+async def _end(pool: asyncpg.Pool) -> None:
+    try:
+        await asyncio.wait_for(pool.close(), 5)
+    except TimeoutError:
+        pool.terminate()
 
 
 async def open_connection(dsn: str) -> Any:
