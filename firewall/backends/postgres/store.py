@@ -64,6 +64,7 @@ class Store:
         self._beat: asyncio.Task[None] | None = None
         self._versions: tuple[int, int] | None = None
         self._stale = asyncio.Event()
+        self._closing = False
 
     @classmethod
     async def connect(cls, dsn: str, *, sealer: Sealer, process: str) -> "Store":
@@ -114,8 +115,10 @@ class Store:
 
     async def close(self) -> None:
         """Says that the process ends, as far as the database can be told, and gives everything back."""
+        self._closing = True
         if self._beat is not None:
-            self._beat.cancel()
+            self._stale.set()
+            self._beat.cancel()  # which a connection that breaks at this moment makes an error of its own
             await asyncio.wait([self._beat])
         await self._listener.close()
         for last in (self._say_stopped, self.ledger.close, self._close_writer):
@@ -141,7 +144,7 @@ class Store:
     async def _keep_fresh(self) -> None:
         loop = asyncio.get_running_loop()
         next_beat = loop.time()
-        while True:
+        while not self._closing:
             self._stale.clear()
             if loop.time() >= next_beat:
                 next_beat = loop.time() + HEARTBEAT_SECONDS
