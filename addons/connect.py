@@ -1,5 +1,7 @@
 """CONNECT: not yet a request, only the road to some. It says where; the policy's ports say whether that may be at all."""
 
+from dataclasses import replace
+
 from addons.classify import unknown_action
 from addons.passage import Passage, Step
 from firewall.errors import DeniedByPolicy, EngineUnavailable, Malformed
@@ -15,6 +17,7 @@ class Connect(Step):
         if flow.error is not None:
             raise Malformed(flow.error.msg.partition(", refusing")[0])
         host, port = parse_authority(flow.request.data.authority.decode("ascii", "replace"), None)
+        passage.action = replace(passage.action, host=host, port=port)
         revisions = self.services.revisions
         active = revisions.active
         destinations = None if active is None else revisions.kept(active)

@@ -34,6 +34,11 @@ class Body:
         self._in_trailers = False
 
     @property
+    def left(self) -> int | None:
+        """Bytes that are still to come, where that is known."""
+        return None if self.chunked or self._left < 0 else self._left
+
+    @property
     def to_the_end(self) -> bool:
         return self._left == TO_THE_END
 

@@ -37,6 +37,7 @@ class State(Enum):
     JUDGED = "judged"
     COLLECTING = "collecting"
     FORWARDED = "forwarded"
+    SWALLOWING = "swallowing"
     CLOSING = "closing"
     GONE = "gone"
 
@@ -101,6 +102,8 @@ class Exchange:
                 return self._collect()
             case State.FORWARDED:
                 return self._upload()
+            case State.SWALLOWING:
+                return self._swallow()
             case State.CLOSING:
                 self._buffer.clear()
         return False
@@ -156,9 +159,7 @@ class Exchange:
                 raise Malformed("CONNECT comes first on its connection")
         except Refused as error:
             self._buffer.clear()
-            request, length = self._condemned(error), 0
-            self._start(request, length)
-            self._close = True
+            self._start(self._condemned(error), 0)
         else:
             self._start(request, length)
         return self._state is not State.GONE
@@ -179,7 +180,7 @@ class Exchange:
             (data.host, data.port), data.scheme = self._target, self._scheme
         self._old = data.http_version == b"HTTP/1.0"
         options = str(request.headers.get("connection", "")).lower()
-        self._close = "close" in options or (self._old and "keep-alive" not in options)
+        self._close = "close" in options or (self._old and "keep-alive" not in options) or isinstance(request, Condemned)
         self._length, self._body = length, Body(length, strict=True)
         self._flow = flow = http.HTTPFlow(self._session.client, self._session.nowhere, live=True)
         flow.request = request
@@ -300,6 +301,7 @@ class Exchange:
             self._link.abort()
         elif passage.answer is not None:
             forward.drop()
+            self._close = True
             self._answer_ours(passage.answer)
         elif response.data.status_code == 101:
             self._forward = None
@@ -331,6 +333,7 @@ class Exchange:
         if not self._engine.hooks.tell("response", flow):
             self._link.abort()
             return
+        self._close = self._close or not self._may_swallow()
         self._end()
 
     def failed(self, error: Refused) -> None:
@@ -347,9 +350,25 @@ class Exchange:
 
     def _answer_ours(self, response: http.Response) -> None:
         assert self._flow is not None
-        self._close = self._close or not self._body.done or self._engine.draining
+        self._close = self._close or self._engine.draining or not self._may_swallow()
         self._link.write(own_answer(response, method=self._flow.request.data.method, close=self._close))
         self._end()
+
+    def _may_swallow(self) -> bool:
+        """Whether the rest of a body that nobody wants is so short that the connection is worth it. One that waits to be told to
+        go on may never come."""
+        if self._body.done:
+            return True
+        waits = self._flow is not None and "expect" in self._flow.request.headers
+        return not waits and (self._body.left or AHEAD_LIMIT + 1) <= AHEAD_LIMIT
+
+    def _swallow(self) -> bool:
+        self._body.take(self._buffer)
+        if not self._body.done:
+            return False
+        self._state = State.IDLE
+        self._session.expect(Phase.IDLE)
+        return True
 
     def _end(self) -> None:
         """The answer is out."""
@@ -358,10 +377,15 @@ class Exchange:
             forward.drop()
         if self._flow is not None:
             self._flow.live = False
-        unread, close = not self._body.done, self._close
+        body, close = self._body, self._close
         self._session.request_since = None
         self._clear()
-        if unread:
+        if not body.done and not close:
+            self._body = body
+            self._state = State.SWALLOWING
+            self._session.expect(Phase.BODY)
+            self._go_on()
+        elif not body.done:
             # A client that is still sending would lose the answer to a reset; what it sends is read and forgotten for a while.
             self._state = State.CLOSING
             self._session.expect(Phase.LINGER)

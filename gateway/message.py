@@ -36,6 +36,8 @@ def end_of_head(buffer: bytes | bytearray) -> int | None:
     first_line = buffer.find(b"\r\n")
     if first_line < 0 and len(buffer) > TARGET_LIMIT + 64:
         raise TargetTooLong(f"a request target may have {TARGET_LIMIT} bytes")
+    if 0 <= first_line <= TARGET_LIMIT + 64 and _LINE.fullmatch(buffer, 0, first_line) is None:
+        raise Malformed("the request line is not `METHOD TARGET HTTP/1.1`")
     if len(buffer) > HEAD_LIMIT:
         raise HeadTooLarge(f"a request head may have {HEAD_LIMIT} bytes")
     if buffer[:1] in (b"\r", b"\n", b" ", b"\t", b"\x00") or (b"\n" in buffer and b"\n" in buffer.replace(b"\r\n", b"")):

@@ -1,6 +1,7 @@
 """The whole system for a module's tests, a destination for it, and what its processes logged when a test fails."""
 
 import asyncio
+import hashlib
 import re
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
@@ -99,7 +100,8 @@ def parts(make_parts: PartsFactory) -> Parts:
 
 def name_of(request: pytest.FixtureRequest) -> str:
     """A name for the test's own agent: at most 63 characters that an agent's name may have."""
-    return re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_"))[-63:].strip("-")
+    plain = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_"))[-54:].strip("-")
+    return f"{plain}-{hashlib.sha256(request.node.name.encode()).hexdigest()[:8]}"
 
 
 @pytest.hookimpl(hookwrapper=True)

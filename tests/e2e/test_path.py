@@ -465,6 +465,7 @@ def test_a_client_that_leaves_during_the_answer_is_recorded(parts: Parts, agent:
     (decided,) = parts.decided(agent)
     outcome = parts.outcome(decided["action"])
     assert (outcome["event"], outcome["code"]) == ("action.failed", "abandoned")
+    upstream.step(None)
 
 
 def test_the_chain_of_all_this_is_whole(parts: Parts) -> None:
