@@ -16,6 +16,9 @@ from firewall.errors import Defect, Refused
 
 log = structlog.get_logger()
 
+ANYTHING = (Exception, asyncio.CancelledError)
+"""A future that is cancelled under a step is a failure like any other: unanswered, the request would stay for ever."""
+
 
 class Walk:
     """`record` writes a refusal down. `ended` is called once: with None when the last step is done, or the passage is parked until
@@ -55,7 +58,7 @@ class Walk:
                 passage.step = step.name
                 if not self._took(step, step(passage)):
                     return
-        except Exception as error:
+        except ANYTHING as error:
             self._refuse(error)
             return
         self._end(None)
@@ -83,8 +86,7 @@ class Walk:
     def _waited(self, step: Step, done: "asyncio.Future[Any]") -> None:
         try:
             on = self._took(step, step.answered(self._passage, done.result()))
-        except (Exception, asyncio.CancelledError) as error:
-            # A future that is cancelled under a step is a failure like any other: unanswered, the request would stay for ever.
+        except ANYTHING as error:
             self._refuse(error)
             return
         if on:
@@ -100,9 +102,10 @@ class Walk:
             self._end(refused)
             return
         passage.refusal = refused
+        passage.step = self._record.name  # which is the one to name, should it fail
         try:
             waited = asyncio.ensure_future(self._record(passage))
-        except Exception as failed:
+        except ANYTHING as failed:
             self._refuse(failed)
             return
         if self._future is None:
@@ -112,7 +115,7 @@ class Walk:
     def _recorded(self, refused: Refused, done: "asyncio.Future[Any]") -> None:
         try:
             self._record.answered(self._passage, done.result())
-        except (Exception, asyncio.CancelledError) as error:
+        except ANYTHING as error:
             self._refuse(error)
         else:
             self._end(refused)
@@ -122,7 +125,13 @@ class Walk:
         return Defect(f"the step {self._passage.step} failed")
 
     def _end(self, refused: Refused | None) -> None:
-        self._ended(self._passage, refused)
+        try:
+            self._ended(self._passage, refused)
+        except Exception as error:
+            if self._future is None:
+                raise
+            self._future.set_exception(error)  # else whoever waits for it would wait for ever
+            return
         if self._future is not None and not self._future.done():
             self._future.set_result(None)
 
