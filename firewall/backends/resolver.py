@@ -1,48 +1,67 @@
-"""Names to addresses by the system's resolver (getaddrinfo), in threads of our own; and the operator's own routing,
-`AAF_CONNECT_TO`.
+"""Names to addresses: asked once for all who want to know, and kept for as long as the answer says, within bounds; and the
+operator's own routing, `AAF_CONNECT_TO`.
 
-Nothing is cached: what was checked is what is dialled (ARCHITECTURE, invariant 4), and two requests share an answer only while
-one look-up is under way. Bounded: threads, look-ups waiting, time, and the size of an answer.
+An answer that is kept is still classified for each request (`locate`), and what was checked is what is dialled (ARCHITECTURE,
+invariant 4). Bounded: answers, look-ups under way, time, and the size of an answer.
 """
 
 import asyncio
-import socket
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from firewall.address import literal
+from firewall.backends.dns import Answer, Dns, NoSuchName
 from firewall.connect_to import parse_connect_to
 from firewall.errors import NotResolved
 from firewall.ports import Route
 
-THREADS = 8
-LOOKUPS = 1_000
 SECONDS = 5.0
-ADDRESSES = 32
+LOOKUPS = 500
+KEPT = 10_000
+SHORTEST, LONGEST = 1, 60
+"""Seconds that an answer is kept, whatever its TTL says."""
+NEGATIVE = 5
+"""Seconds that a name is said not to exist."""
 
-Lookup = Callable[[str, int], Sequence[str]]
+Lookup = Callable[[str], Awaitable[Answer]]
 
 
-def system_lookup(host: str, port: int) -> Sequence[str]:
-    """Blocking. Raises OSError. As bytes, because for text Python would apply an older IDNA than ours."""
-    found = socket.getaddrinfo(host.encode("ascii"), port, type=socket.SOCK_STREAM)
-    return [str(sockaddr[0]) for *_, sockaddr in found]
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """`addresses`: none for a name that does not exist. `until`: on the clock."""
+
+    addresses: tuple[str, ...]
+    until: float
 
 
 class SystemResolver:
-    """The `Resolver` port. Belongs to one event loop. `close` lets go of the threads."""
+    """The `Resolver` port. Belongs to one event loop."""
 
-    def __init__(self, connect_to: str = "", *, lookup: Lookup = system_lookup, seconds: float = SECONDS) -> None:
+    def __init__(
+        self,
+        connect_to: str = "",
+        *,
+        lookup: Lookup | None = None,
+        seconds: float = SECONDS,
+        kept: int = KEPT,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._detours = parse_connect_to(connect_to)
-        self._lookup = lookup
+        self._lookup = Dns() if lookup is None else lookup
         self._seconds = seconds
-        self._threads = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="resolver")
-        self._flying: dict[tuple[str, int], asyncio.Future[tuple[str, ...]]] = {}
-        self._running = 0
+        self._limit = kept
+        self._clock = clock
+        self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._flying: dict[str, asyncio.Task[tuple[str, ...]]] = {}
 
     def known(self, host: str, port: int) -> Route | None:
-        """Where to dial, if that is an address already: a literal one, or the operator's."""
-        to_host, to_port, exempt = self._way(host, port)
+        """Where to dial, if nobody need be asked: an answer that is kept, an address already, or the operator's."""
+        to_host, to_port, exempt = self._way(host, port) if self._detours else (host, port, False)
+        kept = self._kept.get(to_host)
+        if kept is not None and kept.addresses and self._clock() < kept.until:
+            return Route(addresses=kept.addresses, port=to_port, exempt=exempt)
         address = literal(to_host)
         return None if address is None else Route(addresses=(address,), port=to_port, exempt=exempt)
 
@@ -56,50 +75,54 @@ class SystemResolver:
         """Where to dial. A detour to an address or a name of the operator's is exempt from the address classes; one that only
         changes the port is not, for the address is still what the agent's name resolves to. Raises NotResolved."""
         to_host, to_port, exempt = self._way(host, port)
-        return Route(addresses=await self._addresses(to_host, to_port), port=to_port, exempt=exempt)
+        return Route(addresses=await self._addresses(to_host), port=to_port, exempt=exempt)
 
-    async def _addresses(self, host: str, port: int) -> tuple[str, ...]:
+    async def _addresses(self, host: str) -> tuple[str, ...]:
         address = literal(host)
         if address is not None:
             return (address,)
-        key = (host, port)
-        shared = self._flying.get(key)
-        if shared is None:
-            shared = self._start(key)
-        try:
-            return await asyncio.wait_for(asyncio.shield(shared), self._seconds)
-        except TimeoutError:
-            # Whoever asks next starts afresh; the stuck thread still counts against the bound.
-            if self._flying.get(key) is shared:
-                del self._flying[key]
-            raise NotResolved(f"{host} did not resolve within {self._seconds:g} s") from None
-        except (OSError, UnicodeError) as error:
-            raise NotResolved(f"{host} does not resolve: {error}") from error
+        kept = self._kept.get(host)
+        if kept is not None and self._clock() < kept.until:
+            if not kept.addresses:
+                raise NotResolved(f"{host} does not resolve: there is no such name")
+            return kept.addresses
+        return await asyncio.shield(self._flying.get(host) or self._start(host))
 
-    def _start(self, key: tuple[str, int]) -> asyncio.Future[tuple[str, ...]]:
-        if self._running >= LOOKUPS:
+    def _start(self, host: str) -> "asyncio.Task[tuple[str, ...]]":
+        if len(self._flying) >= LOOKUPS:
             raise NotResolved("too many names are being resolved")
-        self._running += 1
-        future = asyncio.get_running_loop().run_in_executor(self._threads, self._blocking, *key)
-        self._flying[key] = future
-        future.add_done_callback(lambda done: self._landed(key, done))
-        return future
+        task = self._flying[host] = asyncio.get_running_loop().create_task(self._ask(host))
+        task.add_done_callback(lambda done: self._landed(host, done))
+        return task
 
-    def _blocking(self, host: str, port: int) -> tuple[str, ...]:
-        addresses = tuple(dict.fromkeys(self._lookup(host, port)))
-        if not addresses:
-            raise OSError("the answer is empty")
-        if len(addresses) > ADDRESSES:
-            # All of an answer is classified, or none of it is used.
-            raise OSError(f"the answer has more than {ADDRESSES} addresses")
-        return addresses
+    async def _ask(self, host: str) -> tuple[str, ...]:
+        try:
+            async with asyncio.timeout(self._seconds):
+                answer = await self._lookup(host)
+        except TimeoutError:
+            raise NotResolved(f"{host} did not resolve within {self._seconds:g} s") from None
+        except NoSuchName as error:
+            self._keep(host, (), NEGATIVE)
+            raise NotResolved(f"{host} does not resolve: {error}") from error
+        except OSError as error:
+            raise NotResolved(f"{host} does not resolve: {error}") from error
+        self._keep(host, answer.addresses, min(max(answer.ttl, SHORTEST), LONGEST))
+        return answer.addresses
 
-    def _landed(self, key: tuple[str, int], done: asyncio.Future[tuple[str, ...]]) -> None:
-        self._running -= 1
-        if self._flying.get(key) is done:
-            del self._flying[key]
+    def _keep(self, host: str, addresses: tuple[str, ...], seconds: int) -> None:
+        self._kept[host] = _Kept(addresses, self._clock() + seconds)
+        self._kept.move_to_end(host)
+        while len(self._kept) > self._limit:
+            self._kept.popitem(last=False)
+
+    def _landed(self, host: str, done: "asyncio.Task[tuple[str, ...]]") -> None:
+        del self._flying[host]
         if not done.cancelled():
             done.exception()  # seen, even if everyone who asked has left
 
     async def close(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        """Asks no more."""
+        flying = list(self._flying.values())
+        for task in flying:
+            task.cancel()
+        await asyncio.gather(*flying, return_exceptions=True)

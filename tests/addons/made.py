@@ -13,15 +13,16 @@ from addons.tunnels import Tunnels
 from addons.waiting import WaitingRoom
 from firewall.action import Action, Kind, Risk
 from firewall.ids import ActionId
+from firewall.ports import Resolver
 from tests.gateway.rig import SomeAgents, SomeApprovals, SomeEngine, SomeLedger, SomeResolver, SomeRevisions, now
 
 CLIENT = "client-1"
 
 
 class Made:
-    """Everything a step meets. `step(Kind)` builds a step on it."""
+    """Everything a step meets."""
 
-    def __init__(self, **limits: Any) -> None:
+    def __init__(self, *, resolver: Resolver | None = None, **limits: Any) -> None:
         self.agents, self.revisions, self.engine = SomeAgents(), SomeRevisions(), SomeEngine()
         self.resolver, self.ledger = SomeResolver(), SomeLedger()
         self.approvals = SomeApprovals(self.ledger)
@@ -29,7 +30,7 @@ class Made:
             agents=self.agents,
             revisions=self.revisions,
             engine=self.engine,
-            resolver=self.resolver,
+            resolver=resolver or self.resolver,
             ledger=self.ledger,
             approvals=self.approvals,
             room=WaitingRoom(self.approvals.states),
