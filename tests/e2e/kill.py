@@ -187,6 +187,7 @@ class Load:
             await wire.close()
 
     async def _connect(self, agent: Agent, host: str, secure: bool) -> Wire | None:
+        wire: Wire | None = None
         try:
             async with asyncio.timeout(CLIENT_SECONDS):
                 wire = Wire(*await asyncio.open_connection("127.0.0.1", self._port))
@@ -198,6 +199,8 @@ class Load:
                     await wire.writer.start_tls(self._tls, server_hostname=host)
                 return wire
         except (OSError, EOFError, TimeoutError, ssl.SSLError):
+            if wire is not None:
+                await wire.close()
             await asyncio.sleep(0.02)  # a worker has just died: others take the next one
             return None
 

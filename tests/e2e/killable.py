@@ -10,6 +10,7 @@ import os
 import random
 import signal
 import sys
+from dataclasses import dataclass
 from inspect import isawaitable
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,13 @@ def _obey(folder: Path, step: str, when: str) -> None:
         _die()
 
 
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """A step was taken to its end here; `back`: what it gave back."""
+
+    back: str | None
+
+
 def make_killable(kind: type[Step], folder: Path) -> None:
     call, answered = kind.__call__, kind.answered
 
@@ -77,7 +85,10 @@ def make_killable(kind: type[Step], folder: Path) -> None:
         while back is not None and isawaitable(back):
             back = answered(step, passage, await back)
         _obey(folder, kind.name, "after")
-        return back
+        return _Done(back)
+
+    def passed(step: Step, passage: Passage, result: Any) -> Any:
+        return result.back if isinstance(result, _Done) else answered(step, passage, result)
 
     if kind is Settle:  # nobody waits for it
 
@@ -90,7 +101,7 @@ def make_killable(kind: type[Step], folder: Path) -> None:
         setattr(kind, "__call__", settling)
         return
     setattr(kind, "__call__", killable)
-    setattr(kind, "answered", lambda _step, _passage, result: result)
+    setattr(kind, "answered", passed)
 
 
 def record_after_release() -> None:
