@@ -6,7 +6,7 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -72,7 +72,7 @@ def runs(pid: int) -> bool:
 class Process:
     """A process with a lifeline and a ready pipe. `command` gets both as file descriptors."""
 
-    async def start(self, command: Sequence[str], *, passes: Sequence[int] = (), **environment: str) -> None:
+    async def start(self, command: Sequence[str], environment: Mapping[str, str], passes: Sequence[int] = ()) -> None:
         life_read, self.life = os.pipe()
         ready_read, ready_write = os.pipe()
         self.process = await asyncio.create_subprocess_exec(
