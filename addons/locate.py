@@ -34,6 +34,8 @@ class Locate(Step):
         if not result.exempt:
             for address in result.addresses:
                 why = _refusal(address, destinations.allow_private)
+                if why is None and self.services.own_sockets(address, result.port):
+                    why = f"{address} port {result.port} is a socket of this firewall"
                 if why is not None:
                     raise AddressRefused(f"{action.host}: {why}", rules=verdict.rules, revision=verdict.revision)
         passage.route = result

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from addons.tunnels import Tunnels
 from addons.waiting import WaitingRoom
-from firewall.ports import Agents, Approvals, Engine, Ledger, Resolver, Revisions
+from firewall.ports import Agents, Approvals, Engine, Ledger, OwnSockets, Resolver, Revisions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +26,7 @@ class Services:
     revisions: Revisions
     engine: Engine
     resolver: Resolver
+    own_sockets: OwnSockets
     ledger: Ledger
     approvals: Approvals
     room: WaitingRoom

@@ -27,6 +27,8 @@ TABLE: tuple[tuple[str, str], ...] = (
     ("169.254.169.123/32", METADATA),
     ("169.254.170.2/32", METADATA),
     ("169.254.170.23/32", METADATA),
+    ("169.254.0.23/32", METADATA),
+    ("169.254.42.42/32", METADATA),
     ("100.100.100.200/32", METADATA),
     ("168.63.129.16/32", METADATA),
     ("192.0.0.192/32", METADATA),
@@ -36,6 +38,7 @@ TABLE: tuple[tuple[str, str], ...] = (
     ("fd00:ec2::23/128", METADATA),
     ("fd20:ce::254/128", METADATA),
     ("fd00:c1::a9fe:a9fe/128", METADATA),
+    ("fd00:42::42/128", METADATA),
     ("0.0.0.0/8", "an address of this network"),
     ("10.0.0.0/8", "a private address"),
     ("100.64.0.0/10", "a carrier-grade NAT address"),
@@ -107,6 +110,15 @@ def literal(host: str) -> str | None:
     """The canonical text of a host that is a literal address, without brackets; None for a name."""
     address = parse(host)
     return None if address is None else str(address)
+
+
+def forms(address: str) -> tuple[str, ...]:
+    """The canonical text of an address, and of the IPv4 address that it carries, which may be what is reached by it."""
+    parsed = parse(address)
+    if parsed is None:
+        return ()
+    inner = _carried(parsed)
+    return (str(parsed),) if inner is None else (str(parsed), str(inner))
 
 
 def refusal(address: str, allow_private: Sequence[str]) -> str | None:

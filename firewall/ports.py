@@ -301,3 +301,11 @@ class Resolver(Protocol):
 
     async def route(self, host: str, port: int) -> Route:
         """Resolves once. `host`: a name (lower-case A-labels) or a literal address without brackets. Raises NotResolved."""
+
+
+class OwnSockets(Protocol):
+    """The sockets that this installation listens on: no agent may reach them, whatever the policy names."""
+
+    def __call__(self, address: str, port: int) -> bool:
+        """Whether `address` (textual, any form) and `port` lead to one of them."""
+        ...

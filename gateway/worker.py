@@ -24,6 +24,7 @@ from certs.leaf import LeafIssuer
 from firewall.backends.lifeline import announce, watch
 from firewall.backends.logs import configure_logs
 from firewall.backends.opa import OpaEngine
+from firewall.backends.own_sockets import LocalSockets, ports_of
 from firewall.backends.postgres.authority import load_or_create
 from firewall.backends.postgres.store import Store, UnsafeRole
 from firewall.backends.resolver import SystemResolver
@@ -86,6 +87,7 @@ async def _run(
         revisions=store.revisions,
         engine=opa,
         resolver=SystemResolver(settings.connect_to),
+        own_sockets=LocalSockets(ports_of(settings, proxy=listening.getsockname()[1])),
         ledger=store.ledger,
         approvals=store.approvals,
         room=room,

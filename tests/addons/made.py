@@ -14,7 +14,7 @@ from addons.waiting import WaitingRoom
 from firewall.action import Action, Kind, Risk
 from firewall.ids import ActionId
 from firewall.ports import Resolver
-from tests.gateway.rig import SomeAgents, SomeApprovals, SomeEngine, SomeLedger, SomeResolver, SomeRevisions, now
+from tests.gateway.rig import SomeAgents, SomeApprovals, SomeEngine, SomeLedger, SomeResolver, SomeRevisions, SomeSockets, now
 
 CLIENT = "client-1"
 
@@ -24,13 +24,14 @@ class Made:
 
     def __init__(self, *, resolver: Resolver | None = None, **limits: Any) -> None:
         self.agents, self.revisions, self.engine = SomeAgents(), SomeRevisions(), SomeEngine()
-        self.resolver, self.ledger = SomeResolver(), SomeLedger()
+        self.resolver, self.own_sockets, self.ledger = SomeResolver(), SomeSockets(), SomeLedger()
         self.approvals = SomeApprovals(self.ledger)
         self.services = Services(
             agents=self.agents,
             revisions=self.revisions,
             engine=self.engine,
             resolver=resolver or self.resolver,
+            own_sockets=self.own_sockets,
             ledger=self.ledger,
             approvals=self.approvals,
             room=WaitingRoom(self.approvals.states),

@@ -39,6 +39,27 @@ async def test_the_policy_may_let_a_private_range_pass() -> None:
     await take(Locate(made.services), allowed(made))
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1", "::ffff:127.0.0.1"])
+async def test_a_socket_of_our_own_is_refused_where_the_policy_names_its_range(address: str) -> None:
+    made = Made()
+    made.revisions.destinations = Destinations(ports=frozenset({8080}), allow_private=("127.0.0.0/8",))
+    made.own_sockets.ours = {(address, 8080)}
+    made.resolver.routes["up.test"] = Route(addresses=(address,), port=8080)
+    with pytest.raises(AddressRefused, match=r"port 8080 is a socket of this firewall"):
+        await take(Locate(made.services), allowed(made, port=8080))
+    made.own_sockets.ours = set()
+    await take(Locate(made.services), allowed(made, port=8080))
+
+
+async def test_a_socket_of_our_own_is_reached_where_the_operator_leads() -> None:
+    made = Made()
+    made.own_sockets.ours = {("127.0.0.1", 8080)}
+    made.resolver.routes["up.test"] = Route(addresses=("127.0.0.1",), port=8080, exempt=True)
+    passage = allowed(made)
+    await take(Locate(made.services), passage)
+    assert passage.route is made.resolver.routes["up.test"]
+
+
 async def test_an_address_that_is_known_already_is_not_looked_up() -> None:
     made = Made()
     made.resolver.literal = Route(addresses=("127.0.0.1",), port=80)

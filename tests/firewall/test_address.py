@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firewall.address import TABLE, literal, refusal
+from firewall.address import TABLE, forms, literal, refusal
 
-VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "addresses.json").read_text("utf-8"))
+FOLDER = Path(__file__).parents[1] / "vectors"
+VECTORS = json.loads((FOLDER / "addresses.json").read_text("utf-8"))
+IANA = json.loads((FOLDER / "iana.json").read_text("utf-8"))
 
 
 @pytest.mark.parametrize(("address", "word"), VECTORS["refused"])
@@ -49,6 +51,21 @@ def test_the_edges_of_every_class_are_refused() -> None:
         network = ip_network(text)
         assert refusal(str(network[0]), ()) is not None
         assert refusal(str(network[-1]), ()) is not None
+
+
+@pytest.mark.parametrize("block", IANA["blocks"])
+def test_no_address_of_a_special_purpose_registry_passes(block: str) -> None:
+    network = ip_network(block)
+    for number in (0, network.num_addresses // 2, network.num_addresses - 1):
+        assert refusal(str(network[number]), ()) is not None
+
+
+def test_the_forms_of_an_address_are_itself_and_what_it_carries() -> None:
+    assert forms("::FFFF:127.0.0.1") == ("::ffff:127.0.0.1", "127.0.0.1")
+    assert forms("64:ff9b::a01:203") == ("64:ff9b::a01:203", "10.1.2.3")
+    assert forms("10.1.2.3") == ("10.1.2.3",)
+    assert forms("::1") == ("::1",)
+    assert forms("localhost") == ()
 
 
 def test_a_literal_is_told_from_a_name_and_made_canonical() -> None:

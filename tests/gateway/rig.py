@@ -124,6 +124,14 @@ class SomeResolver:
         raise NotResolved(f"{host} does not resolve")
 
 
+class SomeSockets:
+    def __init__(self) -> None:
+        self.ours: set[tuple[str, int]] = set()
+
+    def __call__(self, address: str, port: int) -> bool:
+        return (address, port) in self.ours
+
+
 class SomeLedger:
     """Keeps the entries in a list. An approval opens pending; a grant is spent once."""
 
@@ -357,6 +365,7 @@ async def running(
         revisions=revisions,
         engine=engine,
         resolver=resolver if upstream is None else _ByPort(resolver, upstream),
+        own_sockets=SomeSockets(),
         ledger=ledger,
         approvals=SomeApprovals(ledger),
         room=WaitingRoom(ledger.look),
