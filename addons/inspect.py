@@ -15,8 +15,7 @@ class Inspect(Step):
         address = literal(action.host)
         if address is None:
             return None
-        active = self.services.revisions.active
-        destinations = None if active is None else self.services.revisions.kept(active)
+        destinations = self.services.destinations()
         why = refusal(address, () if destinations is None else destinations.allow_private)
         return None if why is None else self._unless_exempt(passage, why)
 

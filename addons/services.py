@@ -6,7 +6,7 @@ from datetime import datetime
 
 from addons.tunnels import Tunnels
 from addons.waiting import WaitingRoom
-from firewall.ports import Agents, Approvals, Engine, Ledger, OwnSockets, Resolver, Revisions
+from firewall.ports import Agents, Approvals, Destinations, Engine, Ledger, OwnSockets, Resolver, Revisions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,3 +36,8 @@ class Services:
     now: Callable[[], datetime]
     clock: Callable[[], float]
     """Seconds, monotonic: the event loop's."""
+
+    def destinations(self) -> Destinations | None:
+        """What the active policy says of destinations; None where none is active."""
+        active = self.revisions.active
+        return None if active is None else self.revisions.kept(active)

@@ -96,8 +96,9 @@ class Action:
 
     @property
     def canonical_path(self) -> str:
-        """The decoded path, which policies' `paths` match. Unambiguous, because encoded slashes were refused."""
-        return "/" + "/".join(self.segments)
+        """The decoded path, which policies' `paths` match. Unambiguous, because encoded slashes were refused. Empty where nobody
+        reads what is asked for: a rule that names paths does not speak of that."""
+        return "" if self.opaque else "/" + "/".join(self.segments)
 
     def public(self) -> dict[str, Any]:
         """The action as the contract shows it to people and programs."""

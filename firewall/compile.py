@@ -86,6 +86,13 @@ def compile_rules(default: str, rules: tuple[RuleData, ...]) -> dict[str, Any]:
     }
 
 
+def naming_rules(index: Mapping[str, Any]) -> frozenset[str]:
+    """The ids of the rules that say by name which hosts they mean. A glob with no literal end, as `**`, names none."""
+    nameless = {rule for host in ("", ".") for paths in index.get(host, {}).values() for ids in paths.values() for rule in ids}
+    every = {rule for methods in index.values() for paths in methods.values() for ids in paths.values() for rule in ids}
+    return frozenset(every - nameless)
+
+
 def _host_keys(rule: RuleData) -> tuple[str, ...]:
     if rule.hosts is None:
         return ("",)

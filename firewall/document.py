@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from firewall.globs import host_glob, method_glob, path_glob, text_glob
+from firewall.globs import host_glob, host_suffix, is_glob, method_glob, path_glob, text_glob
 from firewall.verdict import Terms
 
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
@@ -50,6 +50,13 @@ def range_text(text: str) -> str:
     return str(network)
 
 
+def _by_name(text: str) -> str:
+    """A host glob that names somebody. Raises ValueError."""
+    if is_glob(host_glob(text)) and not host_suffix(host_glob(text)):
+        raise ValueError(f"{text}: too wide; name the hosts")
+    return host_glob(text)
+
+
 Seconds = Annotated[
     int,
     BeforeValidator(_seconds, json_schema_input_type=int | Annotated[str, Field(pattern="^[0-9]{1,9}[smhd]$")]),
@@ -58,6 +65,7 @@ Seconds = Annotated[
 Line = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_line_of_text)]
 TextGlobs = Annotated[tuple[Annotated[str, AfterValidator(text_glob)], ...], Field(min_length=1)]
 HostGlobs = Annotated[tuple[Annotated[str, AfterValidator(host_glob)], ...], Field(min_length=1)]
+ByName = Annotated[tuple[Annotated[str, AfterValidator(_by_name)], ...], Field(min_length=1)]
 MethodGlobs = Annotated[tuple[Annotated[str, AfterValidator(method_glob)], ...], Field(min_length=1)]
 PathGlobs = Annotated[tuple[Annotated[str, AfterValidator(path_glob)], ...], Field(min_length=1)]
 Kinds = Annotated[tuple[Literal["read", "write", "execute", "delete", "unknown", "*"], ...], Field(min_length=1)]
@@ -116,6 +124,10 @@ class DestinationRules(_Part):
     )
     allow_private: Annotated[tuple[Annotated[str, AfterValidator(range_text)], ...], Field(min_length=1)] | None = Field(
         None, description="Address ranges that are otherwise refused."
+    )
+    http2: HostGlobs | None = Field(None, description="Hosts to which agents are offered HTTP/2 before HTTP/1.1.")
+    pass_through: ByName | None = Field(
+        None, description="Hosts whose TLS is not opened: the CONNECT alone is judged, and what follows is not read."
     )
 
 

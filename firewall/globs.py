@@ -7,6 +7,7 @@ literally, it would silently match nothing.
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import ip_address
 
 import idna
@@ -113,6 +114,12 @@ def method_regex(globs: Iterable[str]) -> str:
 def host_regex(globs: Iterable[str]) -> str:
     # An IPv6 address has no labels, so * is no part of one.
     return _regex(globs, "[^.:]*", ".*")
+
+
+@lru_cache(maxsize=256)
+def host_pattern(globs: tuple[str, ...]) -> "re.Pattern[str]":
+    """The same for Python; use `fullmatch`. No glob at all matches nothing."""
+    return re.compile(host_regex(globs)) if globs else re.compile(r"(?!)")
 
 
 def path_regex(globs: Iterable[str]) -> str:

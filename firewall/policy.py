@@ -14,8 +14,9 @@ from pydantic import ValidationError
 
 from firewall import yaml_text
 from firewall.action import Kind, Risk
-from firewall.compile import Compiled, RuleData, compile_rules, revision_of
+from firewall.compile import Compiled, RuleData, compile_rules, naming_rules, revision_of
 from firewall.document import Document, Rule, range_text
+from firewall.globs import host_glob
 from firewall.ports import Destinations
 
 SCHEMA_ID = "urn:aaf:schema:policy"
@@ -87,7 +88,7 @@ def _problem(detail: Mapping[str, Any], parsed: yaml_text.Parsed) -> Problem:
         case "missing":
             message = "required, and missing"
         case "too_short" | "string_too_short":
-            message = "empty: leave it out to match everything" if path[-1] != "ports" else "empty"
+            message = "empty" if path[0] == "destinations" else "empty: leave it out to match everything"
         case "model_type" | "model_attributes_type" | "dict_type":
             message = "must be a mapping"
         case "tuple_type":
@@ -141,9 +142,12 @@ def _twice(parsed: yaml_text.Parsed) -> list[Problem]:
 def compile_policy(document: Document, modules: Mapping[str, str]) -> Compiled:
     """What OPA sees at `data.firewall.policy`. The revision names the data and the Rego modules (path → text)."""
     data = compile_rules(document.default, tuple(_rule_data(rule) for rule in document.rules))
+    given = document.destinations
     data["destinations"] = {
-        "ports": sorted(set(document.destinations.ports or DEFAULT_PORTS)),
-        "allow_private": sorted(set(document.destinations.allow_private or ())),
+        "ports": sorted(set(given.ports or DEFAULT_PORTS)),
+        "allow_private": sorted(set(given.allow_private or ())),
+        # Only where they are named, so that a document without them keeps its revision.
+        **{key: sorted(set(globs)) for key, globs in (("http2", given.http2), ("pass_through", given.pass_through)) if globs},
     }
     revision = revision_of(data, modules)
     return Compiled(revision=revision, data={**data, "revision": revision})
@@ -173,6 +177,9 @@ def destinations(data: Mapping[str, Any]) -> Destinations:
     return Destinations(
         ports=frozenset(int(port) for port in part["ports"]),
         allow_private=tuple(range_text(text) for text in part["allow_private"]),
+        http2=tuple(host_glob(text) for text in part.get("http2", ())),
+        pass_through=tuple(host_glob(text) for text in part.get("pass_through", ())),
+        naming_rules=naming_rules(data.get("index", {})),
     )
 
 

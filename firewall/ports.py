@@ -7,12 +7,13 @@ agent was disabled) is a `Lost`, and nothing of its item is written.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
 from firewall.approval import Approval, Choice, State
 from firewall.audit.entry import Draft
+from firewall.globs import host_pattern
 from firewall.ids import ActionId, AgentId, ApprovalId, TokenId
 from firewall.verdict import Terms, Verdict
 
@@ -265,11 +266,22 @@ class Engine(Protocol):
 class Destinations:
     """The part of a policy revision that the gateway applies itself, because Rego must not judge addresses.
 
-    `allow_private`: address ranges in CIDR form that the address guard lets pass.
+    `allow_private`: address ranges in CIDR form that the address guard lets pass. `http2`, `pass_through`: host globs.
+    `naming_rules`: the ids of the rules that name their hosts.
     """
 
     ports: frozenset[int] = frozenset({80, 443})
-    allow_private: tuple[str, ...] = field(default_factory=tuple)
+    allow_private: tuple[str, ...] = ()
+    http2: tuple[str, ...] = ()
+    pass_through: tuple[str, ...] = ()
+    naming_rules: frozenset[str] = frozenset()
+
+    def prefers_http2(self, host: str) -> bool:
+        return bool(self.http2) and host_pattern(self.http2).fullmatch(host) is not None
+
+    def passes_through(self, host: str) -> bool:
+        """Whether the TLS to this host is not opened."""
+        return bool(self.pass_through) and host_pattern(self.pass_through).fullmatch(host) is not None
 
 
 class Revisions(Protocol):

@@ -71,7 +71,9 @@ class Engine:
         self._sessions.pop(session.client.id, None)
 
     def prefers_http2(self, host: str) -> bool:
-        return False
+        """Whether agents are offered HTTP/2 first there (the policy's `destinations.http2`)."""
+        destinations = self.guard.services.destinations()
+        return destinations is not None and destinations.prefers_http2(host)
 
     def close_client(self, client_id: str) -> None:
         session = self._sessions.get(client_id)

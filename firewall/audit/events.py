@@ -8,9 +8,12 @@ from firewall.approval import Choice
 from firewall.audit.entry import Draft, Event, Value
 from firewall.ids import ActionId, AgentId, ApprovalId
 
+UNCHECKED = "unchecked"
+"""Stands for the address where an upstream proxy resolves the name."""
+
 
 def _action_fields(action: Action) -> dict[str, Value]:
-    return {
+    fields: dict[str, Value] = {
         "action": action.id,
         "agent": action.agent_id,
         "agent_name": action.agent,
@@ -23,6 +26,9 @@ def _action_fields(action: Action) -> dict[str, Value]:
         "port": action.port,
         "source": action.source.value,
     }
+    if action.opaque:
+        fields["opaque"] = True
+    return fields
 
 
 def _action_parts(action: Action) -> dict[str, bytes]:

@@ -1,4 +1,4 @@
-from dataclasses import FrozenInstanceError, fields
+from dataclasses import FrozenInstanceError, replace, fields
 from itertools import pairwise
 
 import pytest
@@ -76,6 +76,10 @@ def test_a_name_is_always_service_and_operation() -> None:
 @pytest.mark.parametrize(("segments", "path"), [(("",), "/"), (("a", "b c"), "/a/b c"), (("a", ""), "/a/")])
 def test_policies_match_the_decoded_path(segments: tuple[str, ...], path: str) -> None:
     assert action(segments).canonical_path == path
+
+
+def test_what_nobody_reads_has_no_path_that_a_rule_could_name() -> None:
+    assert replace(action(("a",)), opaque=True).canonical_path == ""
 
 
 def test_an_action_is_not_changed_once_it_is_made() -> None:

@@ -31,6 +31,8 @@ rules:
 destinations:
   ports: [443, 8443]
   allow_private: ["10.1.2.0/24"]
+  http2: ["grpc.example.com", "**"]
+  pass_through: ["*.Pinned.example"]
 """
 
 
@@ -51,7 +53,54 @@ def test_every_key_of_the_contract_is_read() -> None:
     assert second.approval is not None
     assert (second.approval.expires_in, second.approval.grant_for, second.approval.quorum) == (7200, 90, 2)
     data = compile_policy(document, modules()).data
-    assert destinations(data) == Destinations(ports=frozenset({443, 8443}), allow_private=("10.1.2.0/24",))
+    assert destinations(data) == Destinations(
+        ports=frozenset({443, 8443}),
+        allow_private=("10.1.2.0/24",),
+        http2=("**", "grpc.example.com"),
+        pass_through=("*.pinned.example",),
+        naming_rules=frozenset({"github-reads"}),
+    )
+
+
+def test_destinations_that_an_older_revision_does_not_know_are_left_out() -> None:
+    found = destinations({"destinations": {"ports": [443], "allow_private": []}})
+    assert found == Destinations(ports=frozenset({443}))
+    assert not found.prefers_http2("a.example")
+    assert not found.passes_through("a.example")
+
+
+def test_a_document_that_names_no_such_hosts_keeps_its_revision() -> None:
+    assert set(compile_policy(load("version: 1\n"), {}).data["destinations"]) == {"ports", "allow_private"}
+
+
+@pytest.mark.parametrize(
+    ("host", "passes"),
+    [
+        ("a.pinned.example", True),
+        ("pinned.example", False),
+        ("a.b.pinned.example", False),
+        ("a.pinned.example\n", False),
+        ("::1", False),
+    ],
+)
+def test_hosts_are_passed_through_by_their_globs(host: str, passes: bool) -> None:
+    found = destinations(compile_policy(load(FULL), {}).data)
+    assert found.passes_through(host) is passes
+    assert found.prefers_http2(host)
+
+
+def test_a_rule_names_its_hosts_only_if_every_glob_of_it_has_a_literal_end() -> None:
+    rules = "".join(
+        f"  - {{id: {name}, effect: allow, {hosts}}}\n"
+        for name, hosts in (
+            ("full", "hosts: [a.example]"),
+            ("glob", 'hosts: ["*.example"]'),
+            ("all", 'hosts: ["**"]'),
+            ("mixed", 'hosts: [a.example, "a.*"]'),
+            ("none", "methods: [GET]"),
+        )
+    )
+    assert destinations(compile_policy(load("version: 1\nrules:\n" + rules), {}).data).naming_rules == {"full", "glob"}
 
 
 def test_destinations_left_out_are_the_web_ports_and_no_private_range() -> None:
@@ -97,6 +146,12 @@ def test_destinations_left_out_are_the_web_ports_and_no_private_range() -> None:
         ("version: 1\ndestinations: {allow_private: [10.0.0.1/8]}\n", 2, "destinations.allow_private[0]", "host bits"),
         ("version: 1\ndestinations: {allow_private: [0.0.0.0/0]}\n", 2, "destinations.allow_private[0]", "too wide"),
         ("version: 1\ndestinations: {allow_private: [intranet]}\n", 2, "destinations.allow_private[0]", "intranet"),
+        ("version: 1\ndestinations: {http2: []}\n", 2, "destinations.http2", "empty"),
+        ("version: 1\ndestinations: {http2: ['a..b']}\n", 2, "destinations.http2[0]", "empty label"),
+        ("version: 1\ndestinations: {pass_through: []}\n", 2, "destinations.pass_through", "empty"),
+        ("version: 1\ndestinations: {pass_through: ['https://a.b']}\n", 2, "destinations.pass_through[0]", "without port"),
+        ("version: 1\ndestinations: {pass_through: ['**']}\n", 2, "destinations.pass_through[0]", "too wide"),
+        ("version: 1\ndestinations: {pass_through: ['a.*']}\n", 2, "destinations.pass_through[0]", "too wide"),
         ("- a\n", 1, "", "mapping"),
         ("", 1, "", "mapping"),
     ],

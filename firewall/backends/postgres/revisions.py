@@ -42,7 +42,8 @@ class Revisions:
     async def refresh(self) -> None:
         row = await self._pool.fetchrow(_ACTIVE, timeout=5)
         if row is not None:
-            self._keep(row["revision"], row["data"])
+            if row["revision"] not in self._kept:
+                self._keep(row["revision"], row["data"])
             self.active = row["revision"]
 
     def _keep(self, revision: str, data: str) -> Destinations:

@@ -23,14 +23,17 @@ TOLD = {"rules": ("r",), "revision": "sha256:1"}
 DOCUMENTED = fields()
 
 
-def action(path: str = "/a", query: str = "", digest: str = "", resource: dict[str, str] | None = None) -> Action:
+def action(
+    path: str = "/a", query: str = "", digest: str = "", resource: dict[str, str] | None = None, opaque: bool = False
+) -> Action:
     return Action(
         id=ACTION, agent="bot", agent_id=AGENT, service="http", operation="GET", kind=Kind.READ, risk=Risk.MEDIUM, method="GET",
         scheme="https", host="a.test", port=443, path=path, segments=(), query=query, digest=digest, resource=resource or {},
+        opaque=opaque,
     )  # fmt: skip
 
 
-LEAST, MOST = action(), action(query="q=1", digest="sha256:1", resource={"owner": "o"})
+LEAST, MOST = action(), action(query="q=1", digest="sha256:1", resource={"owner": "o"}, opaque=True)
 
 
 def settled(failure: str | None, status: int | None, body_sha256: bytes | None) -> Draft:
