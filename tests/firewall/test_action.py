@@ -1,4 +1,4 @@
-from dataclasses import FrozenInstanceError, replace, fields
+from dataclasses import FrozenInstanceError, fields, replace
 from itertools import pairwise
 
 import pytest
