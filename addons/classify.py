@@ -1,7 +1,6 @@
 """The transport request as an action. CONNECT's host, the TLS server name and Host must agree (TRAPS 5)."""
 
 import re
-from dataclasses import replace
 
 from mitmproxy import http
 
@@ -20,41 +19,49 @@ class Classify(Step):
     name = "classify"
 
     def __call__(self, passage: Passage) -> None:
+        target = self.services.tunnels.of(passage.client_id).target
+        try:
+            passage.action = self._action(passage, target)
+        except Exception:
+            # What did not prove to be a request is the riskiest there is; as such its refusal goes into the chain.
+            passage.action = unknown_action(passage, target)
+            raise
+
+    def _action(self, passage: Passage, target: Target | None) -> Action:
         flow = passage.flow
         request = flow.request
-        target = self.services.tunnels.of(passage.client_id).target
-        # Until the request has proved to be one, it is the riskiest there is; as such its refusal goes into the chain.
-        passage.action = unknown_action(passage, target)
         if isinstance(request, Condemned):
             raise request.refusal
-        if flow.error is not None:
-            raise Malformed(flow.error.msg.partition(", refusing")[0])  # mitmproxy goes on about its own options
-        host, port = target if target is not None else (canonical_host(request.host), request.port)
+        data, agent = request.data, passage.with_credential().agent
+        host, port = target if target is not None else (canonical_host(data.host), data.port)
         _agree(request, host, port, flow.client_conn.sni if target is not None else None)
         passage.prefer_wait = _take_wait(request)
         _strip_upgrade(request)
-        request.data.host, request.data.port = host, port
+        data.host, data.port = host, port
         parsed = parse(
-            method=request.method,
-            scheme=request.scheme,
+            method=data.method.decode("ascii"),
+            scheme=data.scheme.decode("ascii"),
             host=host,
             port=port,
-            target=request.data.path,
+            target=data.path,
             headers=end_to_end(request.headers.fields),
         )
         passage.request = parsed
-        passage.whole = request.raw_content is not None
+        passage.whole = data.content is not None
         length = request.headers.get("content-length")
         passage.length = None if length is None else int(length)
         meaning = classify(parsed)
-        passage.action = replace(
-            passage.action,
+        return Action(
+            id=passage.id,
+            agent=agent.name,
+            agent_id=agent.id,
             service=meaning.service,
             operation=meaning.operation,
             kind=meaning.kind,
             risk=meaning.risk,
             resource=meaning.resource,
             method=parsed.method,
+            scheme=parsed.scheme,
             host=host,
             port=port,
             path=parsed.path,
@@ -87,17 +94,20 @@ def unknown_action(passage: Passage, target: Target | None) -> Action:
 
 
 def _agree(request: http.Request, host: str, port: int, server_name: str | None) -> None:
-    given = request.headers.get_all("host")
+    given = [value for name, value in request.headers.fields if len(name) == 4 and name.lower() == b"host"]
     if len(given) != 1:
         raise Malformed("exactly one Host is needed")
-    if parse_authority(given[0], _DEFAULT_PORTS[request.scheme]) != (host, port):
-        raise Misdirected(f"Host says {given[0]}, the connection is to {host}:{port}")
-    if server_name is not None and canonical_host(server_name) != host:
+    said, usual = given[0].decode("latin-1"), _DEFAULT_PORTS[request.scheme]
+    if (said, usual) != (host, port) and parse_authority(said, usual) != (host, port):
+        raise Misdirected(f"Host says {said}, the connection is to {host}:{port}")
+    if server_name is not None and server_name != host and canonical_host(server_name) != host:
         raise Misdirected(f"the TLS server name is {server_name}, the connection is to {host}")
 
 
 def _take_wait(request: http.Request) -> float | None:
     """`Prefer: wait=N` (RFC 7240): seconds. Meant for us, so not forwarded; other preferences are."""
+    if "prefer" not in request.headers:
+        return None
     wait: float | None = None
     kept: list[str] = []
     given = request.headers.get_all("prefer")

@@ -65,11 +65,11 @@ class Walk:
 
     def _took(self, step: Step, result: Any) -> bool:
         """Whether the walk goes on at once with what the step gave back."""
-        while result is not None and isawaitable(result):
-            self._wait(result, step)
-            return False
         if result is None:
             self._index += 1
+        elif asyncio.isfuture(result) or isawaitable(result):
+            self._wait(result, step)
+            return False
         else:
             self._index = self._numbers[result]
         if self._passage.parked:
@@ -80,7 +80,7 @@ class Walk:
     def _wait(self, result: Awaitable[Any], step: Step) -> None:
         if self._future is None:
             self._future = asyncio.get_running_loop().create_future()
-        waited = asyncio.ensure_future(result)
+        waited = result if asyncio.isfuture(result) else asyncio.ensure_future(result)
         waited.add_done_callback(lambda done: self._waited(step, done))
 
     def _waited(self, step: Step, done: "asyncio.Future[Any]") -> None:

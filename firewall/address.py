@@ -108,6 +108,8 @@ def parse(text: str) -> Address | None:
 
 def literal(host: str) -> str | None:
     """The canonical text of a host that is a literal address, without brackets; None for a name."""
+    if host[-1:].isalpha() and ":" not in host:
+        return None  # a name, as most hosts are
     address = parse(host)
     return None if address is None else str(address)
 

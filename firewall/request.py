@@ -39,6 +39,8 @@ HOP_BY_HOP = frozenset(
 _NOMINABLE = HOP_BY_HOP | {b"close", b"http2-settings"}
 """What a `Connection` field may name. Any other field it names would be taken out of the request by the next hop."""
 
+_PLAIN = re.compile(r"(?:/(?!\.\.?(?:/|\Z))[A-Za-z0-9._~$&'()*+,=:@-]+)*/?")
+"""A path that reads the same however it is read: nothing escaped, no dot segment, nothing that any server drops."""
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})?")
 _ESCAPED_STILL = re.compile(r"%(?:[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4})")
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
@@ -101,6 +103,8 @@ def parse(
 
 def segments(path: str) -> tuple[str, ...]:
     """`/a/b%20c/` → `("a", "b c", "")`. Raises Malformed."""
+    if _PLAIN.fullmatch(path):
+        return tuple(path[1:].split("/"))
     if "\\" in path:
         raise Malformed("the path holds a backslash")
     if "//" in path:

@@ -19,6 +19,7 @@ from firewall.errors import BodyTooLarge, Malformed, Refused, UpstreamTimeout
 from gateway import websocket
 from gateway.body import CHUNKED, TO_THE_END, Body, chunk, last_chunk
 from gateway.fields import Field, Fields
+from gateway.flows import forget
 from gateway.forward import Forward
 from gateway.link import Link
 from gateway.message import end_of_head, own_answer, read_request, response_head
@@ -376,7 +377,7 @@ class Exchange:
         if forward is not None:
             forward.drop()
         if self._flow is not None:
-            self._flow.live = False
+            forget(self._flow)
         body, close = self._body, self._close
         self._session.request_since = None
         self._clear()

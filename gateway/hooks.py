@@ -43,7 +43,7 @@ class Hooks:
         try:
             for function in functions:
                 result = function(data)
-                if result is None or not isawaitable(result):
+                if result is None or not (asyncio.isfuture(result) or isawaitable(result)):
                     continue
 
                 def done(future: asyncio.Future[Any]) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import signal
 import ssl
 import sys
@@ -127,6 +128,8 @@ async def _run(
         if ready is not None:
             announce(ready, {"ready": True})
         log.info("worker.ready", writer=store.writer)
+        gc.collect()
+        gc.freeze()  # what is here now stays; collections need not walk through it
         await stopping.wait()
         cut = await engine.drain(settings.drain_seconds)
         log.info("worker.stopped", cut=cut)

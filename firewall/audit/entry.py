@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 
 import orjson
 
@@ -69,6 +70,7 @@ class Encoded:
     parts: bytes
 
 
+@lru_cache(maxsize=2)  # a batch has one
 def timestamp(at: datetime) -> str:
     """RFC 3339 in UTC with milliseconds: `2026-11-24T14:47:18.123Z`."""
     at = at.astimezone(UTC)
