@@ -1,7 +1,7 @@
 """Runs the path under mitmproxy's hooks, and is the one place where an exception can surface: whatever a step raises becomes a
 refusal, because mitmproxy forwards a flow whose addon failed (TRAPS 1).
 
-    http_connect     who asks, and may that port be reached at all
+    http_connect     who asks, and may that port be reached at all; for a host that is passed through, all of the path
     requestheaders   arrest … locate; what is allowed is recorded and released here, and its body streams
     request          what must be approved, now that its body is whole: hold, record, release
     responseheaders, response, error, websocket_end, client_disconnected     settle
@@ -21,10 +21,14 @@ from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 from addons import PATH, metrics
 from addons.answer import answer
 from addons.authenticate import Authenticate
-from addons.connect import Connect
+from addons.connect import END, Connect
+from addons.decide import Decide
 from addons.hold import Hold
+from addons.inspect import Inspect
+from addons.locate import Locate
 from addons.passage import KEY, Passage, Step, passage_of
 from addons.record import Record
+from addons.release import Release
 from addons.services import Services
 from addons.settle import Settle
 from addons.tunnels import Tunnel
@@ -36,6 +40,9 @@ from firewall.ids import ActionId, new_id
 log = structlog.get_logger()
 
 Waits = asyncio.Future[None] | None
+
+PASSED_THROUGH: tuple[type[Step], ...] = (Inspect, Decide, Locate, Hold, Record, Release)
+"""What a CONNECT to a host that is passed through takes besides, as a request would."""
 
 
 class Firewall:
@@ -49,7 +56,9 @@ class Firewall:
         self._numbers = {step.name: number for number, step in enumerate(self._path)}
         self._hold, self._record, self._settle = self._step(Hold), self._step(Record), self._step(Settle)
         self._request_path = tuple(step for step in self._path if step is not self._settle)
-        self._connect_path: tuple[Step, ...] = (self._path[0], self._step(Authenticate), Connect(services))
+        first = (self._path[0], self._step(Authenticate), Connect(services))
+        self._connect_path: tuple[Step, ...] = (*first, *(self._step(kind) for kind in PASSED_THROUGH))
+        self._connect_numbers = {name: number for number, name in enumerate([*(step.name for step in self._connect_path), END])}
         services.agents.on_change(self.check_credentials)
 
     def _step[S: Step](self, kind: type[S]) -> S:
@@ -58,13 +67,19 @@ class Firewall:
     # --- requests -------------------------------------------------------------------------------------------------------
 
     def http_connect(self, flow: http.HTTPFlow) -> Waits:
-        return self._walk(self._begin(flow), self._connect_path, self._connected).go()
+        passage = self._begin(flow)
+        tunnel = self.services.tunnels.find(passage.client_id)
+        if tunnel is not None:
+            tunnel.passages.add(passage)
+        steps, numbers = self._connect_path, self._connect_numbers
+        return Walk(passage, steps, record=self._record, numbers=numbers, ended=self._connected).go()
 
     def _connected(self, passage: Passage, refused: Refused | None) -> None:
-        if refused is None:
-            passage.flow.response = None
-        else:
+        if refused is not None:
             self._refused(passage, refused)
+        elif not passage.released:
+            passage.flow.response = None
+            self._end(passage)
 
     def requestheaders(self, flow: http.HTTPFlow) -> Waits:
         passage = self._begin(flow)

@@ -21,6 +21,9 @@ class Locate(Step):
             raise AssertionError("locate is for what is not denied")
         if action.port not in destinations.ports:
             raise DeniedByPolicy(f"the policy names no port {action.port}", rules=verdict.rules, revision=verdict.revision)
+        if action.opaque and not destinations.passes_through(action.host):
+            # CONNECT was judged by the active policy, which may be another by now.
+            raise DeniedByPolicy("the policy passes no such host through", rules=verdict.rules, revision=verdict.revision)
         route = self.services.resolver.known(action.host, action.port)
         if route is None:
             return self.services.resolver.route(action.host, action.port)

@@ -40,7 +40,7 @@ class Settle(Step):
                 request_bytes=passage.request_bytes,
                 response_bytes=passage.response_bytes,
                 duration_ms=int((self.services.clock() - passage.started) * 1000),
-                body_sha256=passage.request_hash.digest() if passage.request_bytes else None,
+                body_sha256=passage.request_hash.digest() if passage.request_bytes and not action.opaque else None,
             )
         )
 

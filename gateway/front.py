@@ -11,6 +11,7 @@ from firewall.errors import Refused
 from gateway.exchange import AHEAD_LIMIT, Exchange
 from gateway.link import Link
 from gateway.message import end_of_head, own_answer, read_request
+from gateway.through import Through
 from gateway.timeouts import Phase
 
 if TYPE_CHECKING:
@@ -95,8 +96,11 @@ class Front:
         if flow.response is not None:
             self._refuse(flow.response)
             return
-        self._target = (flow.request.data.host, flow.request.data.port)
         self._link.write(ESTABLISHED)
+        if passage.released:
+            Through(self._session, flow, passage).begin(bytes(self._buffer))
+            return
+        self._target = (flow.request.data.host, flow.request.data.port)
         self._session.expect(Phase.HEAD)
         if self._buffer:
             self._inside()

@@ -63,6 +63,30 @@ async def test_the_demo_policy_denies_every_other_host(demo_url: str) -> None:
     await engine.close()
 
 
+PASSED = """
+version: 1
+rules:
+  - {id: paths, effect: allow, hosts: [paths.test], paths: ["/**"]}
+  - {id: root, effect: allow, hosts: [paths.test], paths: ["/"]}
+  - {id: methods, effect: allow, hosts: [methods.test], methods: [GET]}
+  - {id: host, effect: allow, hosts: [host.test]}
+  - {id: connect, effect: allow, hosts: [connect.test], methods: [CONNECT], kinds: [unknown]}
+  - {id: asks, effect: require_approval, hosts: [asks.test]}
+""" + "".join(f"  - {{id: crowd-{n}, effect: allow, hosts: [crowd.test], paths: [/p{n}]}}\n" for n in range(20))
+
+
+async def test_what_is_passed_through_is_allowed_by_no_rule_that_names_what_nobody_reads(opa_binary: Path) -> None:
+    with serving(opa_binary, bundle_of(PASSED)) as url:
+        engine = OpaEngine(url)
+        verdicts = {}
+        for name in ("paths", "methods", "crowd", "host", "connect", "asks"):
+            question = asked("CONNECT", f"{name}.test", Kind.UNKNOWN)
+            question["action"] |= {"opaque": True, "canonical_path": "", "path": ""}
+            verdicts[name] = type(await engine.decide(question))
+        await engine.close()
+    assert verdicts == {"paths": Deny, "methods": Deny, "crowd": Deny, "host": Allow, "connect": Allow, "asks": Hold}
+
+
 async def test_questions_asked_together_get_their_own_answers(demo_url: str) -> None:
     engine = OpaEngine(demo_url)
     questions = [asked("GET", "example.com" if i % 3 else "example.org") for i in range(500)]

@@ -1,0 +1,285 @@
+"""Hosts that are passed through: judged at CONNECT, and then nothing but the ClientHello is looked at."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+
+from addons.services import Limits
+from firewall.audit.entry import Event
+from firewall.ports import Destinations, Route
+from tests.e2e.upstream import Upstream
+from tests.firewall.hellos import ECH, by_openssl, hello
+from tests.gateway.rig import DENY, HOLD, PATIENT, RawUpstream, Rig, Wire, basic, inner, running, until
+
+PASSED = Destinations(pass_through=("pinned.test", "up.test"))
+
+
+@pytest.fixture
+def rig(rig: Rig) -> Rig:
+    rig.revisions.destinations = PASSED
+    return rig
+
+
+def connect(host: str = "pinned.test", port: int = 443, headers: str = "") -> bytes:
+    return f"CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n{basic()}{headers}\r\n".encode()
+
+
+@asynccontextmanager
+async def destination(
+    rig: Rig, behave: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]] | None = None
+) -> AsyncIterator[RawUpstream]:
+    """`pinned.test`. By itself it keeps what comes and says nothing."""
+
+    async def keep(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            raw.received += data
+
+    raw = RawUpstream(behave or keep)
+    async with raw.serving():
+        rig.lead("pinned.test", raw.port)
+        yield raw
+
+
+async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(65536):
+        writer.write(data)
+        await writer.drain()
+
+
+async def tunnel(rig: Rig, host: str = "pinned.test") -> Wire:
+    return await rig.tunnel(host, tls=False)
+
+
+async def test_the_client_sees_the_destinations_own_certificate_and_the_request_is_not_read(rig: Rig, upstream_roots: str) -> None:
+    wire = await tunnel(rig, "up.test")
+    await wire.writer.start_tls(ssl.create_default_context(cafile=upstream_roots), server_hostname="up.test")
+    assert (await wire.ask(inner("/secret"))).body == b"reached /secret"
+    await wire.close()
+    await until(lambda: rig.ledger.fields(Event.ACTION_COMPLETED))
+    (decided,) = rig.ledger.fields(Event.ACTION_DECIDED)
+    assert {key: decided[key] for key in ("effect", "name", "kind", "risk", "method", "host", "port", "opaque", "address")} == {
+        "effect": "allow", "name": "http:CONNECT", "kind": "unknown", "risk": "critical", "method": "CONNECT", "host": "up.test",
+        "port": 443, "opaque": True, "address": "127.0.0.1",
+    }  # fmt: skip
+    assert [asked["action"]["canonical_path"] for asked in rig.engine.asked] == [""]
+    assert rig.log.requests[0].path == "/secret"
+
+
+async def test_every_byte_is_passed_on_and_counted(rig: Rig) -> None:
+    async with destination(rig, echo) as there:
+        wire = await tunnel(rig)
+        first = hello()
+        await wire.send(first)
+        assert await wire.reader.readexactly(len(first)) == first
+        await wire.send(b"\x00\xff not TLS at all")
+        assert await wire.reader.readexactly(17) == b"\x00\xff not TLS at all"
+        await wire.close()
+        await until(lambda: rig.ledger.fields(Event.ACTION_COMPLETED))
+        (completed,) = rig.ledger.fields(Event.ACTION_COMPLETED)
+        assert (completed["request_bytes"], completed["response_bytes"]) == (len(first) + 17, len(first) + 17)
+        assert there.connections == 1
+    assert [sorted(draft.parts) for draft in rig.ledger.drafts if draft.event is Event.ACTION_COMPLETED] == [[]]
+
+
+async def test_a_hello_in_the_same_packet_as_its_connect_is_taken(rig: Rig) -> None:
+    async with destination(rig, echo):
+        wire = await rig.connect()
+        assert (await wire.ask(connect() + hello(), head_only=True)).status == 200
+        assert await wire.reader.readexactly(len(hello())) == hello()
+
+
+async def test_a_hello_that_comes_byte_by_byte_is_taken(rig: Rig) -> None:
+    async with destination(rig, echo):
+        wire = await tunnel(rig)
+        for byte in hello():
+            await wire.send(bytes([byte]))
+            await asyncio.sleep(0)
+        assert await wire.reader.readexactly(len(hello())) == hello()
+
+
+CLOSED = {
+    "another name": (hello("other.test"), "misdirected"),
+    "another name in front of an encrypted one": (hello("public.test", (ECH, b"inner")), "misdirected"),
+    "a name below": (hello("a.pinned.test"), "misdirected"),
+    "no name": (by_openssl(""), "malformed"),
+    "plain HTTP": (inner("/", host="pinned.test"), "malformed"),
+    "one letter": (b"G", "malformed"),
+    "an ssh greeting": (b"SSH-2.0-OpenSSH_9.6\r\n", "malformed"),
+}
+
+
+@pytest.mark.parametrize(("data", "code"), CLOSED.values(), ids=CLOSED.keys())
+async def test_what_is_not_tls_to_that_name_is_closed_and_nothing_is_dialled(rig: Rig, data: bytes, code: str) -> None:
+    async with destination(rig) as there:
+        wire = await tunnel(rig)
+        await wire.send(data)
+        assert await wire.rest() == b""
+        assert there.connections == 0
+    await until(rig.ledger.failed)
+    assert rig.ledger.decided() == [("allow", None)]
+    assert rig.ledger.failed() == [code]
+
+
+async def test_a_denied_host_is_refused_at_connect_and_not_resolved(rig: Rig) -> None:
+    rig.engine.verdict = DENY
+    answer = await rig.ask(connect(), head_only=True)
+    assert (answer.status, answer.headers["x-aaf-decision"]) == (403, "deny")
+    assert rig.ledger.decided() == [("deny", "policy")]
+    assert rig.resolver.asked == []
+
+
+async def test_an_address_that_is_refused_ends_it(rig: Rig) -> None:
+    rig.resolver.routes["pinned.test"] = Route(addresses=("127.0.0.1",), port=443)
+    assert (await rig.ask(connect(), head_only=True)).status == 403
+    assert rig.ledger.decided() == [("deny", "address")]
+
+
+async def test_without_a_credential_there_is_no_tunnel(rig: Rig) -> None:
+    answer = await rig.ask(b"CONNECT pinned.test:443 HTTP/1.1\r\nHost: pinned.test:443\r\n\r\n", head_only=True)
+    assert answer.status == 407
+    assert rig.engine.asked == []
+
+
+async def test_what_cannot_be_recorded_does_not_leave(rig: Rig) -> None:
+    rig.ledger.refuses = Event.ACTION_DECIDED
+    async with destination(rig) as there:
+        assert (await rig.ask(connect(), head_only=True)).status == 503
+        assert there.connections == 0
+
+
+async def test_a_hold_is_approved_while_the_connect_waits(rig: Rig) -> None:
+    rig.engine.verdict = HOLD
+    async with destination(rig, echo) as there:
+        wire = await rig.connect()
+        await wire.send(connect())
+        await rig.held()
+        assert there.connections == 0
+        rig.approve()
+        assert (await wire.answer(head_only=True)).status == 200
+        await wire.send(hello())
+        assert await wire.reader.readexactly(len(hello())) == hello()
+    assert [type(change).__name__ for change in rig.ledger.changes if change is not None] == ["OpenApproval", "SpendGrant"]
+
+
+async def test_a_hold_that_nobody_decides_is_answered_with_503(upstream: Upstream, upstream_roots: str) -> None:
+    async with running(upstream, roots=upstream_roots, limits=Limits(hold_seconds=0.05)) as rig:
+        rig.revisions.destinations, rig.engine.verdict = PASSED, HOLD
+        rig.lead("pinned.test", 1)
+        answer = await rig.ask(connect(), head_only=True)
+        assert (answer.status, answer.headers["x-aaf-decision"]) == (503, "pending")
+        assert "retry-after" in answer.headers
+        assert rig.ledger.decided() == [("pending", "pending")]
+
+
+async def test_the_same_connect_has_the_same_digest_whatever_its_head_says_besides(rig: Rig) -> None:
+    rig.engine.verdict = HOLD
+    rig.lead("pinned.test", 1)
+    wires = [await rig.connect() for _ in range(2)]
+    for number, wire in enumerate(wires):
+        await wire.send(connect(headers=f"X-Number: {number}\r\n"))
+        await rig.held(number + 1)
+    assert len({change.digest for change in rig.ledger.changes}) == 1
+
+
+async def test_a_client_that_leaves_while_its_connect_is_held_is_noticed(rig: Rig) -> None:
+    rig.engine.verdict = HOLD
+    rig.lead("pinned.test", 1)
+    wire = await rig.connect()
+    await wire.send(connect())
+    await rig.held()
+    await wire.abort()
+    await until(lambda: rig.ledger.decided() == [("pending", "client-left")])
+
+
+async def test_a_policy_that_passes_the_host_through_no_longer_denies(rig: Rig) -> None:
+    rig.lead("pinned.test", 1)
+    rig.engine.gate.clear()
+    wire = await rig.connect()
+    await wire.send(connect())
+    await until(lambda: rig.engine.asked)
+    rig.revisions.destinations = Destinations()
+    rig.engine.gate.set()
+    assert (await wire.answer(head_only=True)).status == 403
+    assert rig.ledger.decided() == [("deny", "policy")]
+
+
+async def test_a_disabled_agents_tunnel_is_closed(rig: Rig) -> None:
+    async with destination(rig, echo):
+        wire = await tunnel(rig)
+        await wire.send(hello())
+        await wire.reader.readexactly(len(hello()))
+        rig.agents.disable()
+        assert await wire.rest() == b""
+    await until(lambda: rig.ledger.fields(Event.ACTION_COMPLETED))
+
+
+async def test_a_destination_that_says_nothing_and_ends_is_a_failure(rig: Rig) -> None:
+    async def leave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+
+    async with destination(rig, leave):
+        wire = await tunnel(rig)
+        await wire.send(hello())
+        assert await wire.rest() == b""
+    await until(lambda: rig.ledger.failed() == ["upstream-unreachable"])
+
+
+async def test_a_destination_that_cannot_be_reached_is_a_failure(rig: Rig) -> None:
+    async with destination(rig):
+        pass  # its port is free again
+    wire = await tunnel(rig)
+    await wire.send(hello())
+    assert await wire.rest() == b""
+    await until(lambda: rig.ledger.failed() == ["upstream-unreachable"])
+
+
+async def test_a_client_that_leaves_before_the_destination_answered_has_abandoned_it(rig: Rig) -> None:
+    async with destination(rig) as there:
+        wire = await tunnel(rig)
+        await wire.send(hello())
+        await until(lambda: bytes(there.received) == hello())
+        await wire.close()
+        await until(lambda: rig.ledger.failed() == ["abandoned"])
+    assert rig.gateway.sessions() == []
+
+
+async def test_what_the_destination_sent_before_it_ended_reaches_the_client(rig: Rig) -> None:
+    sent = b"x" * 5_000_000
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(sent)
+        await writer.drain()
+
+    async with destination(rig, answer):
+        wire = await tunnel(rig)
+        await wire.send(hello())
+        assert await wire.rest() == sent
+    await until(lambda: [each["response_bytes"] for each in rig.ledger.fields(Event.ACTION_COMPLETED)] == [len(sent)])
+
+
+async def test_on_port_80_nothing_is_passed_through(rig: Rig) -> None:
+    wire = await rig.tunnel("up.test", 80, tls=False)
+    assert (await wire.ask(inner("/a"))).body == b"reached /a"
+    assert [asked["action"]["name"] for asked in rig.engine.asked] == ["http:GET"]
+
+
+async def test_a_host_that_is_not_named_is_opened_as_ever(rig: Rig) -> None:
+    rig.revisions.destinations = replace(PASSED, pass_through=("pinned.test",))
+    wire = await rig.tunnel("up.test")
+    assert (await wire.ask(inner("/a"))).body == b"reached /a"
+    assert "opaque" not in rig.ledger.fields(Event.ACTION_DECIDED)[0]
+
+
+async def test_a_hello_that_does_not_come_ends_the_tunnel(upstream: Upstream, upstream_roots: str) -> None:
+    async with running(upstream, roots=upstream_roots, patience=replace(PATIENT, head=0.05)) as rig:
+        rig.revisions.destinations = PASSED
+        rig.lead("pinned.test", 1)
+        wire = await tunnel(rig)
+        await wire.send(hello()[:20])
+        assert await wire.rest() == b""
+        assert rig.ledger.failed() == ["abandoned"]
