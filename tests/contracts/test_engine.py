@@ -75,15 +75,20 @@ rules:
 """ + "".join(f"  - {{id: crowd-{n}, effect: allow, hosts: [crowd.test], paths: [/p{n}]}}\n" for n in range(20))
 
 
-async def test_what_is_passed_through_is_allowed_by_no_rule_that_names_what_nobody_reads(opa_binary: Path) -> None:
+@pytest.fixture
+def passed_url(opa_binary: Path) -> Iterator[str]:
     with serving(opa_binary, bundle_of(PASSED)) as url:
-        engine = OpaEngine(url)
-        verdicts = {}
-        for name in ("paths", "methods", "crowd", "host", "connect", "asks"):
-            question = asked("CONNECT", f"{name}.test", Kind.UNKNOWN)
-            question["action"] |= {"opaque": True, "canonical_path": "", "path": ""}
-            verdicts[name] = type(await engine.decide(question))
-        await engine.close()
+        yield url
+
+
+async def test_what_is_passed_through_is_allowed_by_no_rule_that_names_what_nobody_reads(passed_url: str) -> None:
+    engine = OpaEngine(passed_url)
+    verdicts = {}
+    for name in ("paths", "methods", "crowd", "host", "connect", "asks"):
+        question = asked("CONNECT", f"{name}.test", Kind.UNKNOWN)
+        question["action"] |= {"opaque": True, "canonical_path": "", "path": ""}
+        verdicts[name] = type(await engine.decide(question))
+    await engine.close()
     assert verdicts == {"paths": Deny, "methods": Deny, "crowd": Deny, "host": Allow, "connect": Allow, "asks": Hold}
 
 
