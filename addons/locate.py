@@ -1,4 +1,5 @@
-"""Where the name leads: resolved once, by us, and every address of the answer classified (the egress guard)."""
+"""Where the name leads: resolved once, by us, and every address of the answer classified (the egress guard). Where an upstream
+proxy insists on resolving it, only a host that a rule names passes."""
 
 from collections.abc import Awaitable
 from functools import lru_cache
@@ -34,7 +35,11 @@ class Locate(Step):
         action, destinations, verdict = passage.with_action(), passage.destinations, passage.verdict
         if destinations is None or isinstance(verdict, Deny):
             raise AssertionError("locate is for what is not denied")
-        if not result.exempt:
+        if result.unchecked and not result.exempt:
+            if destinations.naming_rules.isdisjoint(verdict.rules):
+                unnamed = f"an upstream proxy resolves {action.host}, and no rule that decided names that host"
+                raise AddressRefused(unnamed, rules=verdict.rules, revision=verdict.revision)
+        elif not result.exempt:
             for address in result.addresses:
                 why = _refusal(address, destinations.allow_private)
                 if why is None and self.services.own_sockets(address, result.port):

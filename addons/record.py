@@ -41,7 +41,7 @@ class Record(Step):
             rules=verdict.rules,
             revision=verdict.revision,
             approval=passage.approval_id if passage.approved else None,
-            address=route.addresses[0],
+            address=events.UNCHECKED if route.unchecked else route.addresses[0],
         )
         if isinstance(verdict, Allow) and not passage.approved:
             return self.services.ledger.append(Item(drafts=(decided,)))

@@ -300,11 +300,13 @@ class Revisions(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """Where a host and port are to be dialled. `addresses`: textual IP addresses, all of them, in the order they came.
-    `exempt`: the operator's own routing (AAF_CONNECT_TO), which the address guard lets pass."""
+    `exempt`: the operator's own routing (AAF_CONNECT_TO), which the address guard lets pass. `unchecked`: `addresses` is the name
+    alone, which an upstream proxy resolves."""
 
     addresses: tuple[str, ...]
     port: int
     exempt: bool = False
+    unchecked: bool = False
 
 
 class Resolver(Protocol):

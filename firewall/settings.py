@@ -16,9 +16,10 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from firewall.connect_to import parse_connect_to
+from firewall.upstream_proxy import parse_upstream_proxy
 
 SECRETS_DIR = Path("/run/secrets")
-LATER = frozenset({"AAF_UPSTREAM_PROXY", "AAF_UPSTREAM_PROXY_RESOLVES", "AAF_TRUSTED_PROXIES"})
+LATER = frozenset({"AAF_TRUSTED_PROXIES"})
 """Settings of the contract that this version cannot honour: refused, for to ignore them would mislead."""
 
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -104,6 +105,16 @@ class Settings(BaseSettings):
     connect_to: str = Field(
         "", alias="AAF_CONNECT_TO", description="host:port:address:port, …: where a name is dialled; exempt from address classes."
     )
+    upstream_proxy: SecretStr | None = Field(
+        None,
+        alias="AAF_UPSTREAM_PROXY",
+        description="http:// or https:// URL, with credentials, of the proxy through which this network is left.",
+    )
+    upstream_proxy_resolves: bool = Field(
+        False,
+        alias="AAF_UPSTREAM_PROXY_RESOLVES",
+        description="yes: that proxy gets names and resolves them, so no address is checked; only hosts that a rule names pass.",
+    )
     bundle_token: SecretStr | None = Field(
         None, alias="AAF_BUNDLE_TOKEN", description="What OPA shows to fetch its bundle. Unset: derived from the master key."
     )
@@ -135,7 +146,7 @@ class Settings(BaseSettings):
         """`load` says where values come from, so that a test or a child gets exactly the environment it was given."""
         return (init_settings,)
 
-    @field_validator("insecure_listen", mode="before")
+    @field_validator("insecure_listen", "upstream_proxy_resolves", mode="before")
     @classmethod
     def _yes(cls, value: object) -> object:
         return value == "yes" if isinstance(value, str) and value in {"yes", "no"} else value
@@ -153,6 +164,13 @@ class Settings(BaseSettings):
         parse_connect_to(value)
         return value
 
+    @field_validator("upstream_proxy")
+    @classmethod
+    def _proxy(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            parse_upstream_proxy(value.get_secret_value())
+        return value
+
     @field_validator("data_dir")
     @classmethod
     def _home(cls, value: Path) -> Path:
@@ -168,6 +186,12 @@ class Settings(BaseSettings):
             if is_loopback(host):
                 return value
         raise ValueError("must be https, http on loopback, or unix:///path")
+
+    @model_validator(mode="after")
+    def _resolving(self) -> Self:
+        if self.upstream_proxy_resolves and self.upstream_proxy is None:
+            raise ValueError("AAF_UPSTREAM_PROXY_RESOLVES=yes needs AAF_UPSTREAM_PROXY")
+        return self
 
     @model_validator(mode="after")
     def _listeners(self) -> Self:

@@ -5,29 +5,20 @@ import asyncio
 import base64
 import re
 import ssl
-from dataclasses import dataclass
 from pathlib import Path
 from time import time
 
 from mitmproxy import certs, connection
 
+from firewall.address import literal
 from firewall.errors import UpstreamTimeout, UpstreamUnreachable
 from firewall.ports import Route
+from firewall.upstream_proxy import ProxyHop
 from gateway.link import Link
 from gateway.pool import Key, Upstream
 
 PROXY_HEAD_LIMIT = 16 << 10
 _PROXY_STATUS = re.compile(rb"HTTP/1\.[01] ([1-9][0-9]{2})(?: [^\r\n]*)?\r\n")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProxyHop:
-    """An upstream proxy. `credential`: `name:password`, empty for none; `tls`: it is spoken to by TLS."""
-
-    host: str
-    port: int
-    tls: bool
-    credential: str = ""
 
 
 class Dialer:
@@ -82,6 +73,8 @@ class Dialer:
         loop = asyncio.get_running_loop()
         hop = self._hop
         if hop is None:
+            if literal(address) is None:
+                raise AssertionError("what is dialled must be an address that was checked")
             await loop.create_connection(lambda: link, address, port)
             return
         context = self._context(()) if hop.tls else None

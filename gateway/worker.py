@@ -33,6 +33,7 @@ from firewall.digest import DIGEST_KEY
 from firewall.errors import LedgerUnavailable
 from firewall.seal import Sealer, Unsealable
 from firewall.settings import BadSettings, Settings, decode_key, load
+from firewall.upstream_proxy import ProxyHop, parse_upstream_proxy
 from gateway.children import CANNOT
 from gateway.dial import Dialer
 from gateway.engine import Engine
@@ -87,7 +88,7 @@ async def _run(
         agents=store.agents,
         revisions=store.revisions,
         engine=opa,
-        resolver=SystemResolver(settings.connect_to),
+        resolver=SystemResolver(settings.connect_to, elsewhere=settings.upstream_proxy_resolves),
         own_sockets=LocalSockets(ports_of(settings, proxy=listening.getsockname()[1])),
         ledger=store.ledger,
         approvals=store.approvals,
@@ -105,7 +106,7 @@ async def _run(
     engine = Engine(
         firewall=lambda close_client: Firewall(services, close_client=close_client),
         leaves=LeafContexts(issuer),
-        dialer=Dialer(roots=upstream_roots, seconds=settings.connect_seconds),
+        dialer=Dialer(roots=upstream_roots, seconds=settings.connect_seconds, hop=_hop(settings)),
         patience=Patience(
             head=settings.head_seconds,
             idle=settings.idle_seconds,
@@ -145,6 +146,10 @@ async def _sweep(engine: Engine) -> None:
             engine.sweep()
         except Exception:
             log.exception("sweep.failed")  # the next one must come all the same
+
+
+def _hop(settings: Settings) -> ProxyHop | None:
+    return None if settings.upstream_proxy is None else parse_upstream_proxy(settings.upstream_proxy.get_secret_value())
 
 
 def _listener_tls(settings: Settings) -> ssl.SSLContext | None:

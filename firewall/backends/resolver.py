@@ -37,13 +37,14 @@ class _Kept:
 
 
 class SystemResolver:
-    """The `Resolver` port. Belongs to one event loop."""
+    """The `Resolver` port. Belongs to one event loop. `elsewhere`: no name is asked for, an upstream proxy resolves them."""
 
     def __init__(
         self,
         connect_to: str = "",
         *,
         lookup: Lookup | None = None,
+        elsewhere: bool = False,
         seconds: float = SECONDS,
         kept: int = KEPT,
         clock: Callable[[], float] = time.monotonic,
@@ -51,6 +52,7 @@ class SystemResolver:
         self._detours = parse_connect_to(connect_to)
         self._lookup = Dns() if lookup is None else lookup
         self._seconds = seconds
+        self._elsewhere = elsewhere
         self._limit = kept
         self._clock = clock
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
@@ -63,7 +65,9 @@ class SystemResolver:
         if kept is not None and kept.addresses and self._clock() < kept.until:
             return Route(addresses=kept.addresses, port=to_port, exempt=exempt)
         address = literal(to_host)
-        return None if address is None else Route(addresses=(address,), port=to_port, exempt=exempt)
+        if address is None and not self._elsewhere:
+            return None
+        return Route(addresses=(address or to_host,), port=to_port, exempt=exempt, unchecked=address is None)
 
     def _way(self, host: str, port: int) -> tuple[str, int, bool]:
         for detour in self._detours:
@@ -74,6 +78,8 @@ class SystemResolver:
     async def route(self, host: str, port: int) -> Route:
         """Where to dial. A detour to an address or a name of the operator's is exempt from the address classes; one that only
         changes the port is not, for the address is still what the agent's name resolves to. Raises NotResolved."""
+        if self._elsewhere and (known := self.known(host, port)) is not None:
+            return known
         to_host, to_port, exempt = self._way(host, port)
         return Route(addresses=await self._addresses(to_host), port=to_port, exempt=exempt)
 

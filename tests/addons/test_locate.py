@@ -60,6 +60,28 @@ async def test_a_socket_of_our_own_is_reached_where_the_operator_leads() -> None
     assert passage.route is made.resolver.routes["up.test"]
 
 
+UNCHECKED = Route(addresses=("up.test",), port=80, unchecked=True)
+
+
+async def test_a_name_that_an_upstream_proxy_resolves_passes_if_a_deciding_rule_names_it() -> None:
+    made = Made()
+    made.resolver.literal = UNCHECKED
+    passage = allowed(made)
+    passage.destinations = Destinations(naming_rules=frozenset({"allowed"}))
+    await take(Locate(made.services), passage)
+    assert passage.route is UNCHECKED
+
+
+@pytest.mark.parametrize("naming", [frozenset[str](), frozenset({"other"})])
+async def test_a_name_that_an_upstream_proxy_resolves_is_refused_if_only_other_rules_name_it(naming: frozenset[str]) -> None:
+    made = Made()
+    made.resolver.literal = UNCHECKED
+    passage = allowed(made)
+    passage.destinations = Destinations(naming_rules=naming)
+    with pytest.raises(AddressRefused, match="no rule that decided names that host"):
+        await take(Locate(made.services), passage)
+
+
 async def test_an_address_that_is_known_already_is_not_looked_up() -> None:
     made = Made()
     made.resolver.literal = Route(addresses=("127.0.0.1",), port=80)

@@ -34,6 +34,14 @@ async def test_an_allowed_request_is_on_record_with_its_address() -> None:
     assert passage.recorded
 
 
+async def test_an_address_that_nobody_checked_is_on_record_as_that() -> None:
+    made = Made()
+    passage = allowed(made)
+    passage.route = Route(addresses=("up.test",), port=80, unchecked=True)
+    await take(Record(made.services), passage)
+    assert made.ledger.fields(Event.ACTION_DECIDED)[0]["address"] == "unchecked"
+
+
 async def test_what_could_not_be_recorded_is_not_recorded() -> None:
     made = Made()
     made.ledger.error = LedgerUnavailable("gone")

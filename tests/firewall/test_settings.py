@@ -36,6 +36,10 @@ def test_only_the_environment_that_is_given_counts(monkeypatch: pytest.MonkeyPat
         ("ENCRYPTION_MASTER_KEY", "short"),
         ("ENCRYPTION_MASTER_KEY", base64.b64encode(bytes(31)).decode()),
         ("AAF_CONNECT_TO", "example.com:443"),
+        ("AAF_UPSTREAM_PROXY", "proxy.corp"),
+        ("AAF_UPSTREAM_PROXY", "socks5://proxy.corp:1080"),
+        ("AAF_UPSTREAM_PROXY_RESOLVES", "perhaps"),
+        ("AAF_UPSTREAM_PROXY_RESOLVES", "yes"),
         ("AAF_INSECURE_LISTEN", "perhaps"),
     ],
 )

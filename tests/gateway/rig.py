@@ -25,6 +25,7 @@ from firewall.audit.entry import Draft, Event
 from firewall.errors import EngineUnavailable, LedgerUnavailable, NotResolved
 from firewall.ids import ActionId, AgentId, ApprovalId, TokenId
 from firewall.ports import Agent, Appended, Credential, Destinations, Item, OpenApproval, Outcome, Route, SpendGrant
+from firewall.upstream_proxy import ProxyHop
 from firewall.verdict import Allow, Deny, Hold, Verdict
 from gateway.dial import Dialer
 from gateway.engine import Engine
@@ -355,7 +356,12 @@ class SomeApprovals:
 
 @asynccontextmanager
 async def running(
-    upstream: Upstream | None = None, *, patience: Patience = PATIENT, limits: Limits | None = None, roots: str = ""
+    upstream: Upstream | None = None,
+    *,
+    patience: Patience = PATIENT,
+    limits: Limits | None = None,
+    roots: str = "",
+    hop: ProxyHop | None = None,
 ) -> AsyncIterator[Rig]:
     """`upstream`: where `up.test` leads, by plain HTTP on port 80 and TLS on 443. `roots`: a file of CAs trusted for upstreams."""
     loop = asyncio.get_running_loop()
@@ -381,7 +387,7 @@ async def running(
     gateway = Engine(
         firewall=lambda close_client: Firewall(services, close_client=close_client),
         leaves=LeafContexts(LeafIssuer(authority, now=now)),
-        dialer=Dialer(roots=roots, seconds=patience.connect),
+        dialer=Dialer(roots=roots, seconds=patience.connect, hop=hop),
         patience=patience,
         options=GatewayMaster().options,
     )

@@ -183,6 +183,22 @@ async def test_only_so_many_names_are_looked_up_at_once() -> None:
     assert (await resolver.route("one-more.example", 443)).addresses == ("192.0.2.1",)
 
 
+async def test_where_a_proxy_resolves_no_name_is_asked_for_and_an_address_is_still_one() -> None:
+    asked = Asked()
+    resolver = SystemResolver("a.test:443:127.0.0.1:9443,b.test:443::9443", lookup=asked, elsewhere=True)
+    for found in (resolver.known("x.test", 443), await resolver.route("x.test", 443)):
+        assert found is not None
+        assert (found.addresses, found.port, found.exempt, found.unchecked) == (("x.test",), 443, False, True)
+    literal, to_address, to_port = (resolver.known(host, 443) for host in ("10.0.0.1", "a.test", "b.test"))
+    assert literal is not None
+    assert to_address is not None
+    assert to_port is not None
+    assert (literal.addresses, literal.unchecked) == (("10.0.0.1",), False)
+    assert (to_address.addresses, to_address.exempt, to_address.unchecked) == (("127.0.0.1",), True, False)
+    assert (to_port.addresses, to_port.port, to_port.exempt, to_port.unchecked) == (("b.test",), 9443, False, True)
+    assert asked.names == []
+
+
 async def test_after_close_nothing_is_being_asked() -> None:
     asked = Asked()
     asked.gate.clear()
