@@ -6,8 +6,9 @@ from collections.abc import Awaitable
 
 from mitmproxy import http
 
+from addons.classify import unknown_action
 from addons.passage import Condemned, Passage, Step
-from firewall.errors import AgentDisabled, Unidentified
+from firewall.errors import AgentDisabled, TooManyConnections, Unidentified
 from firewall.ports import Credential
 
 _STRIPPED = (b"proxy-authorization", b"proxy-connection", b"proxy-authenticate")
@@ -44,7 +45,12 @@ class Authenticate(Step):
         if tunnel.credential is not None and tunnel.credential.agent.id != result.agent.id:
             # Requests of one connection share what is bounded for an agent; they must stay one agent's.
             raise Unidentified("this connection belongs to another agent")
-        passage.credential = tunnel.credential = result
+        passage.credential = result
+        try:
+            self.services.tunnels.claim(passage.client_id, result, limit=self.services.limits.connections_per_agent)
+        except TooManyConnections:
+            passage.action = unknown_action(passage, None)  # it is known whose it is, so its refusal goes on record
+            raise
 
 
 def _take(request: http.Request) -> bytes | None:

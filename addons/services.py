@@ -12,12 +12,14 @@ from firewall.ports import Agents, Approvals, Destinations, Engine, Ledger, OwnS
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """`hold_seconds`: how long a connection is held. `body_hold_bytes`: the largest body that can wait for approval;
-    `held_bytes`: for all that this process holds at once. `holds_per_agent`: held requests of one agent, everywhere."""
+    `held_bytes`: for all that this process holds at once. `holds_per_agent`: held requests of one agent, everywhere.
+    `connections_per_agent`: open connections of one agent to this process."""
 
     hold_seconds: float = 55
     body_hold_bytes: int = 4 << 20
     held_bytes: int = 256 << 20
     holds_per_agent: int = 1000
+    connections_per_agent: int = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

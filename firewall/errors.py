@@ -125,6 +125,13 @@ class TooManyHolds(Refused):
     retry_after = 5
 
 
+class TooManyConnections(Refused):
+    """The agent has too many connections."""
+
+    status, code, decision, effect = 429, "too-many-connections", "error", "error"
+    retry_after = 5
+
+
 class HoldsFull(Refused):
     """The gateway holds as much as it can."""
 

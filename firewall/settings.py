@@ -77,6 +77,13 @@ class Settings(BaseSettings):
     holds_per_agent: int = Field(
         1000, alias="AAF_HOLDS_PER_AGENT", ge=1, le=1_000_000, description="How many requests of one agent may be held."
     )
+    connections_per_agent: int = Field(
+        1000,
+        alias="AAF_CONNECTIONS_PER_AGENT",
+        ge=1,
+        le=1_000_000,
+        description="How many connections one agent may have to one gateway worker.",
+    )
     hold_seconds: float = Field(
         55, alias="AAF_HOLD_SECONDS", ge=0, le=86_400, description="How long a connection is held before 503."
     )

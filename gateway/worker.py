@@ -98,6 +98,7 @@ async def _run(
             hold_seconds=settings.hold_seconds,
             body_hold_bytes=settings.body_hold_bytes,
             holds_per_agent=settings.holds_per_agent,
+            connections_per_agent=settings.connections_per_agent,
         ),
         digest_key=store.sealer.derive(DIGEST_KEY),
         now=_now,

@@ -28,6 +28,7 @@ CONTRACT = {
     "defect": (503, "error"),
     "draining": (503, "error"),
     "holds-full": (503, "error"),
+    "too-many-connections": (429, "error"),
     "too-many-holds": (429, "error"),
     "not-resolved": (502, "error"),
     "upstream-unreachable": (502, "error"),

@@ -14,6 +14,7 @@ def test_defaults_are_the_contracts() -> None:
     assert (of.proxy_host, of.proxy_port, of.api_port, of.web_port) == ("127.0.0.1", 8080, 3001, 3000)
     assert (of.gateway_admin_port, of.worker_admin_port) == (9080, 9081)
     assert (of.body_inspect_bytes, of.body_hold_bytes, of.holds_per_agent, of.hold_seconds) == (1 << 20, 4 << 20, 1000, 55)
+    assert of.connections_per_agent == 1000
     assert (of.retain_actions_days, of.retain_audit_days) == (90, 365)
     assert of.data_dir == Path.home() / ".local/share/aaf"
 

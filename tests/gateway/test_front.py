@@ -8,9 +8,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from addons.services import Limits
 from firewall.audit.entry import Event
 from firewall.ports import Destinations
-from tests.gateway.rig import RawUpstream, Rig, basic, inner, plain, until
+from tests.e2e.upstream import Upstream
+from tests.gateway.rig import RawUpstream, Rig, basic, inner, plain, running, until
 
 DNS_QUERY = b"\x00\x1d\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x02up\x04test\x00\x00\x01\x00\x01"
 RAW = {
@@ -48,6 +50,22 @@ async def test_bytes_that_are_not_tls_are_closed(rig: Rig, data: bytes, port: in
         assert await wire.rest() == b""
         assert (destination.connections, bytes(silent.received)) == (0, b"")
     assert rig.resolver.asked == []
+
+
+async def test_one_connection_too_many_is_refused_at_connect_and_in_a_plain_request(
+    upstream: Upstream, upstream_roots: str
+) -> None:
+    async with running(upstream, roots=upstream_roots, limits=Limits(connections_per_agent=1)) as rig:
+        first = await rig.tunnel()
+        assert (await first.ask(inner("/a"))).status == 200
+        connect = f"CONNECT up.test:443 HTTP/1.1\r\nHost: up.test:443\r\n{basic()}\r\n".encode()
+        for answer in (await rig.ask(connect, head_only=True), await rig.ask(plain("/b"))):
+            assert (answer.status, answer.headers["retry-after"], answer.headers["x-aaf-decision"]) == (429, "5", "error")
+        assert rig.ledger.decided() == [("allow", None), *[("error", "too-many-connections")] * 2]
+        assert (await first.ask(inner("/a"))).status == 200
+        await first.close()
+        await until(lambda: rig.gateway.sessions() == [])
+        assert (await rig.ask(plain("/b"))).body == b"reached /b"
 
 
 async def test_plain_http_in_a_tunnel_to_port_80_is_judged_like_any(rig: Rig) -> None:
