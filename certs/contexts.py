@@ -14,7 +14,7 @@ from firewall.errors import Malformed
 from firewall.request import canonical_host
 
 KEPT = 1024
-HTTP1_FIRST = ["http/1.1"]
+HTTP1_FIRST = ["http/1.1", "h2"]
 HTTP2_FIRST = ["h2", "http/1.1"]
 
 

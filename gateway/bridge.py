@@ -70,6 +70,9 @@ class Bridge:
     def last_byte(self) -> float:
         return max((link.last for link in self.links.values()), default=0.0)
 
+    def tick(self, now: float) -> None:
+        pass
+
     def expired(self, phase: Phase) -> None:
         self.engine.log.info("connection.timeout", phase=phase.value)
         self.session.link.abort()

@@ -15,8 +15,9 @@ from certs.contexts import LeafContexts
 from gateway.dial import Dialer
 from gateway.front import Front
 from gateway.hooks import Hooks
+from gateway.http2_forward import Multiplexed
 from gateway.link import Link
-from gateway.pool import Pool
+from gateway.pool import IDLE_SECONDS, Key, Pool
 from gateway.session import Session
 from gateway.timeouts import Patience, Phase
 
@@ -44,6 +45,8 @@ class Engine:
         self.dialer = dialer
         self.patience = patience
         self.pool = Pool(self.now)
+        self.multiplexed: dict[Key, list[Multiplexed]] = {}
+        """Upstream connections that speak HTTP/2, by what they were dialled for."""
         self.guard = firewall(self.close_client)
         self.hooks = Hooks([self.guard])
         self.draining = False
@@ -86,6 +89,9 @@ class Engine:
         for session in list(self._sessions.values()):
             session.sweep(now)
         self.pool.expire()
+        for shared in [each for several in self.multiplexed.values() for each in several]:
+            if not shared.wire.streams and now - shared.idle_since > IDLE_SECONDS:
+                shared.wire.link.close()
 
     async def drain(self, seconds: float) -> int:
         """Takes no more connections, lets what is under way finish for at most `seconds`. Returns how many connections were
@@ -104,6 +110,8 @@ class Engine:
         for session in list(self._sessions.values()):
             session.link.abort()
         self.pool.close()
+        for shared in [each for several in self.multiplexed.values() for each in several]:
+            shared.wire.link.abort()
         while self._sessions and self.now() < end + 2:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
         return cut

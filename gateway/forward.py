@@ -40,8 +40,8 @@ class Side(Protocol):
 
     def answer_ends(self, trailers: tuple[Field, ...]) -> None: ...
 
-    def full(self, high: bool) -> None:
-        """`high`: upstream takes no more for now."""
+    def stop(self, high: bool) -> None:
+        """`high`: upstream takes no more of the body for now."""
 
     def failed(self, error: Refused) -> None:
         """No (further) answer will come. Nothing comes after this."""
@@ -50,6 +50,8 @@ class Side(Protocol):
 class Forward:
     """`length`: of the body as it will be sent (bytes, CHUNKED, None for none). `body`: all of it, or None when it comes in pieces
     by `send`."""
+
+    ALPN: tuple[str, ...] = HTTP1
 
     def __init__(self, session: "Session", side: Side, flow: http.HTTPFlow, passage: Passage, length: int | None) -> None:
         self._session = session
@@ -88,14 +90,17 @@ class Forward:
         if route is None or not self._passage.released:
             raise AssertionError("what is not released came to be forwarded")
         tls = action.scheme == "https"
-        key = Key(action.agent_id, action.host, action.port, "", tls, HTTP1 if tls else ())
-        if not self._tried_again:
-            for address in route.addresses:
-                found = self._engine.pool.take(key._replace(address=address))
-                if found is not None:
-                    self._use(found)
-                    return
+        key = Key(action.agent_id, action.host, action.port, "", tls, self.ALPN if tls else ())
+        if not self._tried_again and any(self._find(key._replace(address=address)) for address in route.addresses):
+            return
         self._dialling = asyncio.get_running_loop().create_task(self._dial(key))
+
+    def _find(self, key: Key) -> bool:
+        """Whether a connection that is there already was taken."""
+        found = self._engine.pool.take(key)
+        if found is not None:
+            self._use(found)
+        return found is not None
 
     async def _dial(self, key: Key) -> None:
         try:
@@ -232,14 +237,14 @@ class Forward:
         self._side.answer_ends(trailers)
 
     def pressure(self, link: Link, high: bool) -> None:
-        self._side.full(high)
+        self._side.stop(high)
 
     def lost(self, link: Link) -> None:
         upstream, self._upstream = self._upstream, None
         if self._over or upstream is None:
             return
         if link.congested:
-            self._side.full(False)
+            self._side.stop(False)
         if self._answer is not None and self._answer.to_the_end:
             self._ends(())
         elif self._may_try_again(upstream):
@@ -280,7 +285,7 @@ class Forward:
             self._paused = False
             upstream.link.unhold()
         if upstream.link.congested:
-            self._side.full(False)
+            self._side.stop(False)
         if reuse:
             upstream.used += 1
             self._engine.pool.put(upstream)

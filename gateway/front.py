@@ -8,11 +8,13 @@ from mitmproxy import http
 from addons.passage import passage_of
 from addons.tunnels import Target
 from firewall.errors import Refused
-from gateway.exchange import AHEAD_LIMIT, Exchange
+from gateway.exchange import Exchange
+from gateway.http2 import Http2
 from gateway.link import Link
 from gateway.message import end_of_head, own_answer, read_request
 from gateway.through import Through
 from gateway.timeouts import Phase
+from gateway.turn import AHEAD_LIMIT
 
 if TYPE_CHECKING:
     from gateway.session import Session
@@ -60,6 +62,9 @@ class Front:
 
     def last_byte(self) -> float:
         return self._link.last
+
+    def tick(self, now: float) -> None:
+        pass
 
     # --- CONNECT
 
@@ -148,7 +153,8 @@ class Front:
         client.alpn = chosen.encode() if chosen else b""
         client.tls_version = tls.version()  # type: ignore[assignment]
         if client.alpn == b"h2":
-            self._link.abort()
+            assert self._target is not None
+            Http2(self._session, self._target).begin()
         else:
             self._hand_over(Exchange(self._session, target=self._target, scheme=b"https"))
 

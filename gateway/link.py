@@ -161,6 +161,11 @@ class Link(asyncio.Protocol):
         return self._holds > 0
 
     @property
+    def backlog(self) -> int:
+        """Bytes that the peer has not taken yet."""
+        return 0 if self._transport is None else self._transport.get_write_buffer_size()
+
+    @property
     def peer(self) -> tuple[str, int]:
         found = self._transport.get_extra_info("peername") if self._transport is not None else None
         return (str(found[0]), int(found[1])) if found else ("", 0)

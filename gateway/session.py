@@ -22,6 +22,9 @@ class Stage(Owner, Protocol):
         """When a byte last moved on either side, on the loop's clock."""
         ...
 
+    def tick(self, now: float) -> None:
+        """Comes about twice a second, for what has times of its own."""
+
 
 class Session:
     __slots__ = ("_phase", "_since", "client", "engine", "link", "nowhere", "request_since", "stage")
@@ -61,6 +64,7 @@ class Session:
         if self.link.gone():
             self.link.abort()
             return
+        self.stage.tick(now)
         patience = self.engine.patience.of(self._phase)
         if patience is not None:
             since = self._since if self._phase in FROM_START else max(self._since, self.stage.last_byte())

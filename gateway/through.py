@@ -80,6 +80,9 @@ class Through:
     def last_byte(self) -> float:
         return max(self._session.link.last, 0.0 if self._upstream is None else self._upstream.link.last)
 
+    def tick(self, now: float) -> None:
+        pass
+
     # ---
 
     def _hello(self) -> None:

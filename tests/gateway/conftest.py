@@ -1,5 +1,6 @@
 """A destination for the tests of the gateway: `up.test`, with TLS and without."""
 
+import ssl
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -38,3 +39,12 @@ def upstream_roots(upstream_authority: TestAuthority) -> str:
 async def rig(upstream: Upstream, upstream_roots: str) -> AsyncIterator[Rig]:
     async with running(upstream, roots=upstream_roots) as made:
         yield made
+
+
+@pytest.fixture
+def raw_context(upstream_authority: TestAuthority) -> ssl.SSLContext:
+    """TLS of a destination `raw.test` that speaks HTTP/1."""
+    pair = upstream_authority.issue("raw.test")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(pair.certificate, pair.key)
+    return context

@@ -24,7 +24,19 @@ from firewall.approval import Approval, State
 from firewall.audit.entry import Draft, Event
 from firewall.errors import EngineUnavailable, LedgerUnavailable, NotResolved
 from firewall.ids import ActionId, AgentId, ApprovalId, TokenId
-from firewall.ports import Agent, Appended, Credential, Destinations, Item, OpenApproval, Outcome, Route, SpendGrant
+from firewall.ports import (
+    Agent,
+    Appended,
+    Credential,
+    Destinations,
+    Item,
+    OpenApproval,
+    Outcome,
+    OwnSockets,
+    Resolver,
+    Route,
+    SpendGrant,
+)
 from firewall.upstream_proxy import ProxyHop
 from firewall.verdict import Allow, Deny, Hold, Verdict
 from gateway.dial import Dialer
@@ -45,24 +57,19 @@ DENY = Deny(reason="denied here", rules=("denied",), revision=REVISION)
 
 
 class SomeAgents:
-    """One agent, `demo`, with one token."""
+    """Two agents, `demo` and `second`, with one token each, which happens to be the same."""
 
     def __init__(self) -> None:
-        agent = Agent(id=AgentId("agt_" + "a" * 32), name="demo", enabled=True)
-        self.credential = Credential(
-            agent=agent,
-            token_id=TokenId("tok_" + "b" * 32),
-            token_hash=hashlib.sha256(TOKEN.encode()).digest(),
-            expires_at=None,
-        )
+        self.credential = _credential("demo", "a")
+        self._all = {"demo": self.credential, "second": _credential("second", "c")}
         self.live = True
         self.callbacks: list[Callable[[], None]] = []
 
     def known(self, name: str, token: str) -> Credential | None:
-        return self.credential if self.live and (name, token) == ("demo", TOKEN) else None
+        return self._all.get(name) if self.live and token == TOKEN else None
 
     def is_live(self, credential: Credential) -> bool:
-        return self.live and credential is self.credential
+        return self.live and credential is self._all.get(credential.agent.name)
 
     async def find(self, name: str, token: str) -> Credential | None:
         return self.known(name, token)
@@ -74,6 +81,15 @@ class SomeAgents:
         self.live = False
         for callback in self.callbacks:
             callback()
+
+
+def _credential(name: str, letter: str) -> Credential:
+    return Credential(
+        agent=Agent(id=AgentId("agt_" + letter * 32), name=name, enabled=True),
+        token_id=TokenId("tok_" + letter * 32),
+        token_hash=hashlib.sha256(TOKEN.encode()).digest(),
+        expires_at=None,
+    )
 
 
 class SomeRevisions:
@@ -89,11 +105,12 @@ class SomeRevisions:
 
 
 class SomeEngine:
-    """Answers `verdict`, or what it says for a host; while `gate` is unset it does not answer."""
+    """Answers `verdict`, or what it says for a host or a path; while `gate` is unset it does not answer."""
 
     def __init__(self) -> None:
         self.verdict: Verdict = ALLOW
         self.hosts: dict[str, Verdict] = {}
+        self.paths: dict[str, Verdict] = {}
         self.available = True
         self.asked: list[Mapping[str, Any]] = []
         self.gate = asyncio.Event()
@@ -104,7 +121,8 @@ class SomeEngine:
         await self.gate.wait()
         if not self.available:
             raise EngineUnavailable("the policy engine did not answer")
-        return self.hosts.get(question["action"]["host"], self.verdict)
+        action = question["action"]
+        return self.paths.get(action["path"]) or self.hosts.get(action["host"], self.verdict)
 
 
 class SomeResolver:
@@ -362,16 +380,19 @@ async def running(
     limits: Limits | None = None,
     roots: str = "",
     hop: ProxyHop | None = None,
+    real_resolver: Resolver | None = None,
+    own_sockets: OwnSockets | None = None,
 ) -> AsyncIterator[Rig]:
-    """`upstream`: where `up.test` leads, by plain HTTP on port 80 and TLS on 443. `roots`: a file of CAs trusted for upstreams."""
+    """`upstream`: where `up.test` leads, by plain HTTP on port 80 and TLS on 443. `roots`: a file of CAs trusted for upstreams.
+    `real_resolver`, `own_sockets`: instead of the rig's."""
     loop = asyncio.get_running_loop()
     agents, revisions, engine, resolver, ledger = SomeAgents(), SomeRevisions(), SomeEngine(), SomeResolver(), SomeLedger()
     services = Services(
         agents=agents,
         revisions=revisions,
         engine=engine,
-        resolver=resolver if upstream is None else _ByPort(resolver, upstream),
-        own_sockets=SomeSockets(),
+        resolver=real_resolver or (resolver if upstream is None else _ByPort(resolver, upstream)),
+        own_sockets=own_sockets or SomeSockets(),
         ledger=ledger,
         approvals=SomeApprovals(ledger),
         room=WaitingRoom(ledger.look),
@@ -449,15 +470,21 @@ def now() -> datetime:
 class RawUpstream:
     """A destination of bytes in the test's own loop. `behave` runs for each connection."""
 
-    def __init__(self, behave: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        behave: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+        *,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self._behave = behave
+        self._tls = tls
         self.received = bytearray()
         self.connections = 0
         self.port = 0
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator["RawUpstream"]:
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
         self.port = server.sockets[0].getsockname()[1]
         try:
             yield self

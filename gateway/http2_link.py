@@ -1,0 +1,274 @@
+"""HTTP/2 on one link, either side of it: the `h2` library's state machine, with what it leaves to its user: bodies wait here for
+the peer's windows, bounded, and what has come is acknowledged only when it was passed on, so that nobody's bytes gather (TRAPS 11)."""
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Protocol
+
+import structlog
+from h2 import events
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.errors import ErrorCodes
+from h2.exceptions import H2Error, ProtocolError
+from h2.settings import SettingCodes, Settings
+
+from gateway.fields import Field
+from gateway.link import Link
+
+HEADER_LIST_LIMIT = 64 << 10
+STREAMS = 100
+WINDOW = 64 << 10
+"""Bytes of one stream that may be under way without having been passed on."""
+CONNECTION_WINDOW = STREAMS * WINDOW
+"""So wide that a stream that is held does not stop the others."""
+HIGH, LOW = 64 << 10, 16 << 10
+BACKLOG = 1 << 20
+"""Bytes that the peer's TCP does not take, from which on no more of it is read."""
+CALM = 500
+"""How many frames that do nothing (resets of streams, empty data) a peer may send more than frames that do something."""
+
+log = structlog.get_logger()
+
+
+class Stream(Protocol):
+    """One request and its answer, on this link."""
+
+    def got_data(self, data: bytes, credit: int) -> None:
+        """`credit`: bytes to give back by `Http2Link.passed_on`."""
+
+    def got_end(self) -> None: ...
+
+    def got_trailers(self, fields: list[Field]) -> None: ...
+
+    def got_reset(self, code: int) -> None:
+        """The peer ended it, or the connection is over. Nothing comes after this."""
+
+    def full(self, high: bool) -> None:
+        """`high`: no more to `send` for now."""
+
+
+class _Out:
+    """What of one stream waits to be sent."""
+
+    __slots__ = ("ended", "full", "pending", "reset", "trailers")
+
+    def __init__(self) -> None:
+        self.pending = bytearray()
+        self.trailers: list[Field] = []
+        self.ended = False
+        self.full = False
+        self.reset: ErrorCodes | None = None
+        """With what to end the stream when all is sent, although the peer is not done."""
+
+
+class Http2Link:
+    """`on_event`: gets what belongs to no stream yet: requests, answers. `over`: the connection ended."""
+
+    def __init__(
+        self, link: Link, *, client_side: bool, on_event: Callable[[events.Event], None], over: Callable[[], None]
+    ) -> None:
+        self.link = link
+        self.streams: dict[int, Stream] = {}
+        self.closing = False
+        """No further stream may be opened."""
+        self._on_event = on_event
+        self._over = over
+        self._outs: dict[int, _Out] = {}
+        self._held = False
+        self._idle_frames = 0
+        self.h2 = H2Connection(
+            H2Configuration(
+                client_side=client_side, header_encoding=None, validate_inbound_headers=True, normalize_inbound_headers=False,
+                validate_outbound_headers=False, normalize_outbound_headers=False,
+            )
+        )  # fmt: skip
+        values = {
+            SettingCodes.MAX_CONCURRENT_STREAMS: STREAMS,
+            SettingCodes.INITIAL_WINDOW_SIZE: WINDOW,
+            SettingCodes.MAX_HEADER_LIST_SIZE: HEADER_LIST_LIMIT,
+        }
+        if client_side:
+            values[SettingCodes.ENABLE_PUSH] = 0
+        self.h2.local_settings = Settings(client=client_side, initial_values=values)
+
+    def begin(self) -> None:
+        self.link.owner = self
+        self.h2.initiate_connection()
+        self.h2.increment_flow_control_window(CONNECTION_WINDOW - 65_535)
+        self.flush()
+
+    # --- the link
+
+    def received(self, link: Link, data: bytes) -> None:
+        try:
+            happened = self.h2.receive_data(data)
+        except (H2Error, ValueError, IndexError) as error:  # the library has raised the last two on nonsense
+            log.info("http2.refused", reason=type(error).__name__)
+            self._goodbye(error.error_code if isinstance(error, ProtocolError) else ErrorCodes.PROTOCOL_ERROR)
+            return
+        for event in happened:
+            self._happened(event)
+            if not self.link.open:
+                return
+        self.flush()
+        if self._idle_frames > CALM:
+            self._goodbye(ErrorCodes.ENHANCE_YOUR_CALM)
+        elif not self._held and self.link.backlog > BACKLOG:
+            self._held = True
+            self.link.hold()
+
+    def pressure(self, link: Link, high: bool) -> None:
+        if high:
+            return
+        if self._held:
+            self._held = False
+            link.unhold()
+        for number in list(self._outs):
+            self._pump(number)
+        self.flush()
+
+    def lost(self, link: Link) -> None:
+        self.closing = True
+        self._outs.clear()
+        self._end_all()
+        self._over()
+
+    def flush(self) -> None:
+        data = self.h2.data_to_send()
+        if data:
+            self.link.write(data)
+
+    def _end_all(self) -> None:
+        streams, self.streams = self.streams, {}
+        for stream in streams.values():
+            stream.got_reset(ErrorCodes.CANCEL)
+
+    def _goodbye(self, code: int) -> None:
+        with suppress(H2Error):
+            self.h2.close_connection(code)
+        self.flush()
+        self.closing = True
+        self._end_all()
+        self.link.close()
+
+    # --- what comes
+
+    def _happened(self, event: events.Event) -> None:
+        match event:
+            case events.DataReceived(stream_id=int(number), data=bytes(data), flow_controlled_length=int(credit)):
+                self._idle_frames += 0 if data else 1
+                stream = self.streams.get(number)
+                if stream is None:
+                    self.passed_on(number, credit)
+                else:
+                    stream.got_data(data, credit)
+            case events.StreamEnded(stream_id=int(number)):
+                if (stream := self.streams.get(number)) is not None:
+                    stream.got_end()
+            case events.TrailersReceived(stream_id=int(number)):
+                if (stream := self.streams.get(number)) is not None:
+                    stream.got_trailers(list(event.headers or ()))
+            case events.StreamReset(stream_id=int(number)):
+                self._idle_frames += 1
+                self._outs.pop(number, None)
+                if (stream := self.streams.pop(number, None)) is not None:
+                    stream.got_reset(int(event.error_code or 0))
+            case events.WindowUpdated(stream_id=number):
+                for one in list(self._outs) if not number else [number]:
+                    self._pump(one)
+            case events.RemoteSettingsChanged():
+                for one in list(self._outs):
+                    self._pump(one)
+            case events.ConnectionTerminated():
+                self.closing = True
+                if event.error_code:
+                    self._goodbye(ErrorCodes.NO_ERROR)
+            case events.RequestReceived() | events.ResponseReceived() | events.InformationalResponseReceived():
+                self._on_event(event)
+            case _:
+                pass  # pings and settings answer themselves; the rest asks for nothing
+
+    def passed_on(self, number: int, credit: int) -> None:
+        """So many bytes of a stream were passed on: as many more may come."""
+        if credit:
+            with suppress(H2Error):  # a stream that has ended needs no window, and a connection that has none either
+                self.h2.acknowledge_received_data(credit, number)
+
+    # --- what goes
+
+    def head(self, number: int, fields: Iterable[Field], *, end: bool = False) -> None:
+        """A HEADERS frame. Raises H2Error when the stream has ended meanwhile."""
+        self.h2.send_headers(number, list(fields), end_stream=end)
+        if not end:
+            self._outs.setdefault(number, _Out())
+        self.flush()
+
+    def interim(self, number: int, fields: Iterable[Field]) -> None:
+        """A HEADERS frame of a 1xx answer."""
+        with suppress(H2Error):
+            self.h2.send_headers(number, list(fields))
+        self.flush()
+
+    def send(self, number: int, data: bytes) -> None:
+        out = self._outs.get(number)
+        if out is None:
+            return
+        out.pending += data
+        self._pump(number)
+        self.flush()
+
+    def finish(self, number: int, trailers: Iterable[Field] = (), *, reset: ErrorCodes | None = None) -> None:
+        """After what was sent, the end. `reset`: and with it the end of what the peer sends."""
+        out = self._outs.get(number)
+        if out is None:
+            return
+        out.ended, out.trailers, out.reset = True, list(trailers), reset
+        self._pump(number)
+        self.flush()
+
+    def reset(self, number: int, code: int) -> None:
+        """Ends a stream at once."""
+        self._outs.pop(number, None)
+        self.streams.pop(number, None)
+        with suppress(H2Error):
+            self.h2.reset_stream(number, code)
+        self.flush()
+
+    def _pump(self, number: int) -> None:
+        out = self._outs.get(number)
+        if out is None or self.link.congested:
+            return
+        try:
+            self._push(number, out)
+        except H2Error:  # the stream ended meanwhile; that comes, or came, by `got_reset`
+            self._outs.pop(number, None)
+            return
+        stream = self.streams.get(number)
+        if stream is not None and out.full != (len(out.pending) > (LOW if out.full else HIGH)):
+            out.full = not out.full
+            stream.full(out.full)
+
+    def _push(self, number: int, out: _Out) -> None:
+        while out.pending:
+            size = min(self.h2.local_flow_control_window(number), self.h2.max_outbound_frame_size, len(out.pending))
+            if size <= 0:
+                return
+            last = size == len(out.pending) and out.ended and not out.trailers
+            self.h2.send_data(number, bytes(out.pending[:size]), end_stream=last)
+            del out.pending[:size]
+            if last:
+                self._sent(number, out)
+                return
+        if out.ended:
+            if out.trailers:
+                self.h2.send_headers(number, out.trailers, end_stream=True)
+            else:
+                self.h2.send_data(number, b"", end_stream=True)
+            self._sent(number, out)
+
+    def _sent(self, number: int, out: _Out) -> None:
+        del self._outs[number]
+        self._idle_frames = max(0, self._idle_frames - 1)
+        if out.reset is not None:
+            self.h2.reset_stream(number, out.reset)

@@ -1,0 +1,56 @@
+"""HTTP/2 heads that would be others in HTTP/1 (TRAPS 20, 21)."""
+
+import pytest
+
+from tests.gateway.http2_agent import agent
+from tests.gateway.rig import Rig
+
+MEGABYTE = 1 << 20
+
+
+@pytest.mark.parametrize(
+    ("name", "fields"),
+    [
+        ("method with a blank", [(":method", "GET /y"), (":scheme", "https"), (":authority", "up.test"), (":path", "/a")]),
+        ("path with a blank", [(":method", "GET"), (":scheme", "https"), (":authority", "up.test"), (":path", "/a b")]),
+        ("path without a slash", [(":method", "GET"), (":scheme", "https"), (":authority", "up.test"), (":path", "a")]),
+        ("absolute path", [(":method", "GET"), (":scheme", "https"), (":authority", "up.test"), (":path", "https://other.test/")]),
+        ("path with CR LF", [(":method", "GET"), (":scheme", "https"), (":authority", "up.test"), (":path", "/a\r\nX: y")]),
+        ("asterisk", [(":method", "OPTIONS"), (":scheme", "https"), (":authority", "up.test"), (":path", "*")]),
+        ("another scheme", [(":method", "GET"), (":scheme", "http"), (":authority", "up.test"), (":path", "/a")]),
+        ("connect", [(":method", "CONNECT"), (":scheme", "https"), (":authority", "up.test"), (":path", "/a")]),
+        ("two hosts", [(":method", "GET"), (":scheme", "https"), (":authority", "up.test"), (":path", "/a"), ("host", "b.test")]),
+    ],
+)
+async def test_a_head_that_would_be_another_in_http_1_is_refused(rig: Rig, name: str, fields: list[tuple[str, str]]) -> None:
+    made = await agent(rig)
+    number = await made.raw(fields)
+    try:
+        await made.until(lambda: number in made.ended or number in made.resets or made.terminated is not None)
+        if number in made.ended:
+            assert (await made.code(number))[1] in {"malformed", "misdirected"}
+    except AssertionError:
+        assert made.reader.at_eof()
+    assert rig.log.requests == []
+    assert all(effect == "error" for effect, _ in rig.ledger.decided())
+
+
+async def test_another_authority_than_the_tunnels_is_refused(rig: Rig) -> None:
+    made = await agent(rig)
+    number = await made.raw([(":method", "GET"), (":scheme", "https"), (":authority", "other.test"), (":path", "/a")])
+    assert await made.code(number) == (421, "misdirected")
+    assert rig.log.requests == []
+
+
+async def test_cookie_crumbs_arrive_as_one_field(rig: Rig) -> None:
+    made = await agent(rig)
+    fields = [
+        (":method", "GET"),
+        (":scheme", "https"),
+        (":authority", "up.test"),
+        (":path", "/a"),
+        ("cookie", "a=1"),
+        ("cookie", "b=2"),
+    ]
+    assert (await made.answer(await made.raw(fields)))[0] == 200
+    assert rig.log.requests[0].headers["cookie"] == "a=1; b=2"
