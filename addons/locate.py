@@ -6,8 +6,8 @@ from functools import lru_cache
 
 from addons.passage import Passage, Step
 from firewall.address import refusal
+from firewall.egress import Route
 from firewall.errors import AddressRefused, DeniedByPolicy
-from firewall.ports import Route
 from firewall.verdict import Deny
 
 _refusal = lru_cache(maxsize=4096)(refusal)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from mitmproxy import http
 
 from firewall.action import Action
+from firewall.egress import Destinations, Route
 from firewall.errors import Refused
 from firewall.ids import ActionId, ApprovalId
-from firewall.ports import Credential, Destinations, Route
+from firewall.ports import Credential
 from firewall.request import Request
 from firewall.verdict import NOT_DECIDED, Verdict
 

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from addons.tunnels import Tunnels
 from addons.waiting import WaitingRoom
-from firewall.ports import Agents, Approvals, Destinations, Engine, Ledger, OwnSockets, Resolver, Revisions
+from firewall.egress import Destinations, OwnSockets, Resolver
+from firewall.ports import Agents, Approvals, Engine, Ledger, Revisions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,7 +53,7 @@ class Settle(Step):
         return len(self._unsettled)
 
     def _append(self, draft: Draft) -> None:
-        future = asyncio.ensure_future(self.services.ledger.append(Item(drafts=(draft,))))
+        future = asyncio.ensure_future(self.services.ledger.note(Item(drafts=(draft,))))
         future.add_done_callback(lambda done: self._done(done, draft))
 
     def _done(self, future: "asyncio.Future[Outcome]", draft: Draft) -> None:

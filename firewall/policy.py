@@ -16,8 +16,8 @@ from firewall import yaml_text
 from firewall.action import Kind, Risk
 from firewall.compile import Compiled, RuleData, compile_rules, naming_rules, revision_of
 from firewall.document import Document, Rule, range_text
+from firewall.egress import Destinations
 from firewall.globs import host_glob
-from firewall.ports import Destinations
 
 SCHEMA_ID = "urn:aaf:schema:policy"
 MAX_PROBLEMS = 100

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from firewall.address import literal
 from firewall.backends.dns import Answer, Dns, NoSuchName
 from firewall.connect_to import parse_connect_to
+from firewall.egress import Route
 from firewall.errors import NotResolved
-from firewall.ports import Route
 
 SECONDS = 5.0
 LOOKUPS = 500

@@ -18,9 +18,10 @@ from firewall.audit.entry import Draft, Event
 from firewall.audit.events import process_started, process_stopped
 from firewall.backends.postgres.ledger import PARTS, PostgresLedger
 from firewall.backends.postgres.store import Store, UnsafeRole, open_connection
+from firewall.egress import Destinations
 from firewall.errors import EngineUnavailable, LedgerUnavailable
 from firewall.ids import AgentId, WriterId, to_uuid
-from firewall.ports import Appended, CreateAgent, CreateKey, Destinations, Item, Lost
+from firewall.ports import Appended, CreateAgent, CreateKey, Item, Lost
 from firewall.seal import Sealer
 from tests.conftest import PostgresServer, start_server
 from tests.contracts.backends import Backend, Chain, PostgresBackend, hash_of
@@ -68,6 +69,25 @@ async def test_appends_made_at_once_keep_their_order_and_their_items_whole(scene
     chain = await backend.chain()
     assert [orjson.loads(row.body)["note"] for row in chain.rows[seqs[0] :]] == [f"{i}{x}" for i in range(600) for x in "ab"]
     assert holds(chain)
+
+
+async def test_what_is_noted_is_written_alone_when_nothing_else_comes(scene: Scene, backend: Backend) -> None:
+    outcome = await scene.process.ledger.note(Item(drafts=(note("later"),)))
+    assert isinstance(outcome, Appended)
+    assert holds(await backend.chain())
+
+
+async def test_what_is_noted_rides_along_with_the_next_batch(postgres: PostgresBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("firewall.backends.postgres.ledger.NOTED_SECONDS", 3600)
+    ledger = (await postgres.process()).ledger
+    assert isinstance(ledger, PostgresLedger)
+    noted = ledger.note(Item(drafts=(note("later"),)))
+    before = ledger.batches
+    appended, later = await asyncio.gather(ledger.append(Item(drafts=(note("now"),))), noted)
+    assert isinstance(appended, Appended)
+    assert isinstance(later, Appended)
+    assert later.seqs[0] == appended.seqs[0] + 1
+    assert ledger.batches == before + 1
 
 
 async def test_every_writers_own_numbers_are_gapless(scene: Scene, backend: Backend) -> None:

@@ -22,21 +22,10 @@ from certs.contexts import LeafContexts
 from certs.leaf import LeafIssuer
 from firewall.approval import Approval, State
 from firewall.audit.entry import Draft, Event
+from firewall.egress import Destinations, OwnSockets, Resolver, Route
 from firewall.errors import EngineUnavailable, LedgerUnavailable, NotResolved
 from firewall.ids import ActionId, AgentId, ApprovalId, TokenId
-from firewall.ports import (
-    Agent,
-    Appended,
-    Credential,
-    Destinations,
-    Item,
-    OpenApproval,
-    Outcome,
-    OwnSockets,
-    Resolver,
-    Route,
-    SpendGrant,
-)
+from firewall.ports import Agent, Appended, Credential, Item, OpenApproval, Outcome, SpendGrant
 from firewall.upstream_proxy import ProxyHop
 from firewall.verdict import Allow, Deny, Hold, Verdict
 from gateway.dial import Dialer
@@ -179,6 +168,9 @@ class SomeLedger:
         self.drafts.extend(item.drafts)
         self.changes.append(item.change)
         return Appended(seqs=tuple(range(first, len(self.drafts))))
+
+    async def note(self, item: Item) -> Outcome:
+        return await self.append(item)
 
     def leave(self, action_id: ActionId) -> None:
         self.left.append(action_id)

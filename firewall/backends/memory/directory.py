@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from firewall.approval import Approval, State
 from firewall.backends.memory.state import Memory
+from firewall.egress import Destinations
 from firewall.ids import ApprovalId
-from firewall.ports import Credential, Destinations
+from firewall.ports import Credential
 
 
 class MemoryApprovals:

@@ -19,6 +19,9 @@ class MemoryLedger:
         self._writer = writer
         self._next_seq = 0
 
+    def note(self, item: Item) -> asyncio.Future[Outcome]:
+        return self.append(item)
+
     def append(self, item: Item) -> asyncio.Future[Outcome]:
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         if self._writer in self._memory.gone:

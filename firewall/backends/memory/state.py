@@ -7,6 +7,7 @@ from typing import assert_never
 
 from firewall.approval import Approval, Choice, State, grant_until
 from firewall.audit.chain import Row
+from firewall.egress import Destinations
 from firewall.ids import ActionId, AgentId, ApprovalId, TokenId, WriterId
 from firewall.policy import destinations
 from firewall.ports import (
@@ -19,7 +20,6 @@ from firewall.ports import (
     CreateAgent,
     CreateKey,
     Credential,
-    Destinations,
     DisableAgent,
     ExpireApproval,
     Lost,

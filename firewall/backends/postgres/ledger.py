@@ -29,6 +29,8 @@ QUEUE_LIMIT = 10_000
 BATCH_LIMIT = 256
 ANSWER_SECONDS = 5.0
 """How long an append may take, queueing and reconnecting included, before its caller is told that the store is unavailable."""
+NOTED_SECONDS = 0.05
+"""How long what nobody waits for stays for a batch to ride along with."""
 LEAVE_LIMIT = 10_000
 PARTS = "audit-parts"
 
@@ -58,6 +60,8 @@ class PostgresLedger:
         self._next_seq = 0
         self._connection: asyncpg.Connection | None = None
         self._queue: deque[_Waiting] = deque()
+        self._noted: deque[_Waiting] = deque()
+        self._noted_due: asyncio.TimerHandle | None = None
         self._leaving: list[uuid.UUID] = []
         self._sender: asyncio.Task[None] | None = None
         self._closed = False
@@ -66,15 +70,33 @@ class PostgresLedger:
 
     def append(self, item: Item) -> asyncio.Future[Outcome]:
         loop = asyncio.get_running_loop()
+        future = self._put(self._queue, item, loop)
+        if not future.done():
+            self._wake(loop)
+        return future
+
+    def note(self, item: Item) -> asyncio.Future[Outcome]:
+        """Rides along with the next batch. A commit of its own would double what a request costs the database."""
+        loop = asyncio.get_running_loop()
+        future = self._put(self._noted, item, loop)
+        if not future.done() and self._noted_due is None and self._sender is None:
+            self._noted_due = loop.call_later(NOTED_SECONDS, self._send_noted)
+        return future
+
+    def _put(self, queue: "deque[_Waiting]", item: Item, loop: asyncio.AbstractEventLoop) -> asyncio.Future[Outcome]:
         future: asyncio.Future[Outcome] = loop.create_future()
         if self._closed:
             future.set_exception(LedgerUnavailable("the audit store is closed"))
-        elif len(self._queue) >= QUEUE_LIMIT:
+        elif len(queue) >= QUEUE_LIMIT:
             future.set_exception(LedgerUnavailable("too many entries wait for the audit store"))
         else:
-            self._queue.append(_Waiting(item, future, loop.time() + ANSWER_SECONDS))
-            self._wake(loop)
+            queue.append(_Waiting(item, future, loop.time() + ANSWER_SECONDS))
         return future
+
+    def _send_noted(self) -> None:
+        self._noted_due = None
+        if self._noted:
+            self._wake(asyncio.get_running_loop())
 
     def leave(self, action_id: ActionId) -> None:
         if len(self._leaving) < LEAVE_LIMIT:  # beyond that the heartbeat's absence, or the process's end, says it
@@ -84,6 +106,9 @@ class PostgresLedger:
     async def close(self) -> None:
         """Waits for what is queued, then ends. Later appends are refused."""
         self._closed = True
+        if self._noted_due is not None:
+            self._noted_due.cancel()
+        self._send_noted()
         if self._sender is not None:
             await self._sender
         if self._connection is not None:
@@ -95,8 +120,9 @@ class PostgresLedger:
 
     async def _send_all(self) -> None:
         try:
-            while self._queue or self._leaving:
+            while self._queue or self._noted or self._leaving:
                 batch = [self._queue.popleft() for _ in range(min(len(self._queue), BATCH_LIMIT))]
+                batch += [self._noted.popleft() for _ in range(min(len(self._noted), BATCH_LIMIT - len(batch)))]
                 if batch:
                     await self._send(batch)
                 if self._leaving:

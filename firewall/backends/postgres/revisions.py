@@ -5,9 +5,9 @@ from collections import OrderedDict
 import asyncpg
 import orjson
 
+from firewall.egress import Destinations
 from firewall.errors import EngineUnavailable
 from firewall.policy import destinations
-from firewall.ports import Destinations
 
 KEPT = 64
 
