@@ -76,7 +76,7 @@ class Exchange:
         """Does what can be done with the bytes that are here; False when there is nothing."""
         match self._state:
             case State.IDLE:
-                return bool(self._buffer) and self._head()
+                return bool(self._buffer) and not self._link.congested and self._head()
             case State.UNDER_WAY:
                 return self._turn is not None and self._turn.step()
             case State.SWALLOWING:
@@ -96,6 +96,8 @@ class Exchange:
     def pressure(self, link: Link, high: bool) -> None:
         if self._turn is not None:
             self._turn.pressure(high)
+        elif not high:
+            self.go_on()
 
     def lost(self, link: Link) -> None:
         self._state = State.GONE
@@ -152,20 +154,18 @@ class Exchange:
         """Its answer is out."""
         self._turn = None
         self._session.request_since = None
+        self._link.resets = False
         if not turn.body.done and not turn.close:
             self._rest = turn.body
             self._state = State.SWALLOWING
             self._session.expect(Phase.BODY)
             self.go_on()
-        elif not turn.body.done:
+        elif turn.close or not turn.body.done:
             # A client that is still sending would lose the answer to a reset; what it sends is read and forgotten for a while.
             self._state = State.CLOSING
             self._session.expect(Phase.LINGER)
             self._link.finish()
-        elif turn.close:
-            self._state = State.CLOSING
-            self._session.expect(Phase.LINGER)
-            self._link.close()
+            self.go_on()
         else:
             self._state = State.IDLE
             self._session.expect(Phase.IDLE)

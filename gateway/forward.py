@@ -245,7 +245,7 @@ class Forward:
             return
         if link.congested:
             self._side.stop(False)
-        if self._answer is not None and self._answer.to_the_end:
+        if self._answer is not None and self._answer.to_the_end and link.ended_well:
             self._ends(())
         elif self._may_try_again(upstream):
             self._tried_again = True

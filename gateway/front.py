@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 PLAIN_PORT = 80
+CHANCES = 4
+"""How often an agent may try its credential on one connection."""
 _CONNECT = b"CONNECT "
 _TLS_RECORD = b"\x16\x03"
 _LETTERS = frozenset(b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
@@ -35,6 +37,7 @@ class Front:
         self._judging = False
         self._held_back = False
         self._target: Target | None = None
+        self._refused = 0
 
     # --- the client's link
 
@@ -111,7 +114,8 @@ class Front:
             self._inside()
 
     def _refuse(self, response: http.Response) -> None:
-        again = response.data.status_code == 407 and not self._engine.draining
+        self._refused += 1
+        again = response.data.status_code == 407 and self._refused < CHANCES and not self._engine.draining
         self._link.write(own_answer(response, method=b"CONNECT", close=not again))
         if not again:
             self._link.finish()

@@ -6,12 +6,16 @@ written (`pressure`), so that bytes never gather here: at most one read and what
 
 import asyncio
 import select
+import socket
 import ssl
+import struct
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol, cast
 
 READ_BYTES = 64 << 10
+_RESET = struct.pack("ii", 1, 0)
+"""SO_LINGER by which closing sends RST."""
 _GONE = select.POLLHUP | select.POLLERR | getattr(select, "POLLRDHUP", 0)
 
 
@@ -35,6 +39,10 @@ class Link(asyncio.Protocol):
         self.owner = owner
         self.tls: ssl.SSLObject | None = None
         self.congested = False
+        self.ended_well = False
+        """The peer said that it has sent all: by FIN, in TLS by its goodbye."""
+        self.resets = False
+        """An end at once must not look like one that is meant, so it is a reset."""
         self.last = 0.0
         """When a byte last came or went, on the loop's clock."""
         self._loop = asyncio.get_running_loop()
@@ -67,6 +75,7 @@ class Link(asyncio.Protocol):
             self._decrypt()
 
     def eof_received(self) -> bool:
+        self.ended_well = self.ended_well or self.tls is None
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -131,7 +140,7 @@ class Link(asyncio.Protocol):
             while True:
                 data = self.tls.read(READ_BYTES)
                 if not data:
-                    ended = True
+                    ended = self.ended_well = True
                     break
                 pieces.append(data)
                 if not self._incoming.pending:
@@ -218,11 +227,16 @@ class Link(asyncio.Protocol):
         self._goodbye()
         if self._transport.can_write_eof():
             self._transport.write_eof()
+        else:  # a listener's own TLS
+            self._transport.close()
 
     def abort(self) -> None:
         """Ends at once. `lost` follows."""
-        if self._transport is not None:
-            self._transport.abort()
+        if self._transport is None:
+            return
+        if self.resets and self.open:
+            self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        self._transport.abort()
 
     def quiet(self) -> bool:
         """Whether nothing has come that the loop has not told of yet: no byte, no end."""

@@ -223,12 +223,16 @@ class Turn:
             self._answer_ours(passage.answer)
         elif response.data.status_code == 101:
             self._forward = None
-            websocket.begin(self._session, flow, *forward.take_over(), bytes(self._buffer))
+            ahead = bytes(self._buffer)
+            self._buffer.clear()
+            self._exchange.go_on()  # which reads again, had it read too far ahead
+            websocket.begin(self._session, flow, *forward.take_over(), ahead)
         else:
             if length == CHUNKED and self._old:
                 length = TO_THE_END
             self.close = self.close or length == TO_THE_END or self._engine.draining
             self._answer_length = length
+            self._link.resets = length == TO_THE_END
             self._link.write(response_head(response, method=flow.request.data.method, length=length, close=self.close))
             if not self.body.done:
                 self._session.expect(Phase.BODY)

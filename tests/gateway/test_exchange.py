@@ -1,10 +1,13 @@
 """HTTP/1 towards the agent: what is refused with which words, and who may not be dialled by odd spellings (TRAPS 15, 23)."""
 
 import asyncio
+from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from firewall.ports import Destinations, Route
+from tests.e2e.fuzz_site import reset
 from tests.gateway.rig import DENY, RawUpstream, Rig, basic, inner, plain, until
 
 
@@ -144,3 +147,100 @@ async def test_a_client_that_leaves_before_the_answer_is_on_record(rig: Rig) -> 
         await wire.close()
         await until(lambda: rig.ledger.failed())
     assert rig.ledger.failed() == ["abandoned"]
+
+
+# --- answers whose end the connection is
+
+
+class Endless:
+    """A destination whose answer the end of the connection ends. `end` says how."""
+
+    def __init__(self, end: Callable[[asyncio.StreamWriter], None]) -> None:
+        self._end = end
+        self.go = asyncio.Event()
+        self.raw = RawUpstream(self._behave)
+
+    async def _behave(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\nhalf of it")
+        await self.go.wait()
+        self._end(writer)
+
+
+def _fin(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+
+
+async def test_an_answer_that_a_reset_ended_does_not_seem_complete(rig: Rig) -> None:
+    endless = Endless(reset)
+    async with endless.raw.serving() as destination:
+        rig.lead("raw.test", destination.port)
+        wire = await rig.connect()
+        await wire.send(plain("/", host="raw.test"))
+        await wire.reader.readuntil(b"half of it")
+        endless.go.set()
+        with pytest.raises(ConnectionResetError):
+            await wire.reader.read()
+    assert rig.ledger.failed() == ["upstream-unreachable"]
+
+
+async def test_an_answer_that_ended_well_is_complete(rig: Rig) -> None:
+    endless = Endless(_fin)
+    async with endless.raw.serving() as destination:
+        rig.lead("raw.test", destination.port)
+        wire = await rig.connect()
+        await wire.send(plain("/", host="raw.test"))
+        endless.go.set()
+        assert (await wire.rest()).endswith(b"\r\n\r\nhalf of it")
+    assert rig.ledger.failed() == []
+
+
+async def test_an_answer_that_a_time_limit_ended_does_not_seem_complete(rig: Rig) -> None:
+    endless = Endless(_fin)
+    async with endless.raw.serving() as destination:
+        rig.lead("raw.test", destination.port)
+        wire = await rig.connect()
+        await wire.send(plain("/", host="raw.test"))
+        await wire.reader.readuntil(b"half of it")
+        rig.gateway.patience = replace(rig.gateway.patience, response=0.001)
+        with pytest.raises(ConnectionResetError):
+            await wire.reader.read()
+        endless.go.set()
+
+
+async def test_requests_behind_the_last_answer_do_not_cost_the_client_that_answer(rig: Rig) -> None:
+    big = b"x" * 3_000_000
+    more = asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n" + big)
+        await more.wait()
+
+    async with RawUpstream(answer).serving() as destination:
+        rig.lead("raw.test", destination.port)
+        wire = await rig.connect()
+        await wire.send(plain("/", host="raw.test") + plain("/next", host="raw.test") * 2000)
+        await wire.reader.readuntil(b"\r\n\r\n")
+        more.set()
+        assert await wire.reader.read() == big
+
+
+# --- clients that do not read
+
+
+async def test_no_further_request_is_taken_from_a_client_that_does_not_read_its_answers(rig: Rig) -> None:
+    rig.engine.verdict = DENY
+    wire, other = await rig.connect(), await rig.connect()
+    wire.writer.transport.pause_reading()  # type: ignore[attr-defined]
+    sending = asyncio.create_task(wire.send(plain("/") * 40_000))
+    session = rig.gateway.sessions()[0]
+    await until(lambda: session.link.congested)
+    taken = len(rig.ledger.decided())
+    for _ in range(300):
+        assert (await other.ask(plain("/"))).status == 403
+    assert len(rig.ledger.decided()) - taken - 300 < 100
+    wire.writer.transport.resume_reading()  # type: ignore[attr-defined]
+    for _ in range(taken + 1000):
+        assert (await wire.answer()).status == 403
+    sending.cancel()

@@ -212,3 +212,12 @@ async def test_the_ca_answers_no_request_by_itself(rig: Rig) -> None:
     serial = rig.authority.certificate.serial_number
     wire = await rig.tunnel()
     assert (await wire.ask(inner(f"/mitmproxy-{serial}.crl"))).body == f"reached /mitmproxy-{serial}.crl".encode()
+
+
+async def test_a_connection_has_few_chances_to_show_a_credential(rig: Rig) -> None:
+    wire = await rig.connect()
+    await wire.send(b"CONNECT up.test:443 HTTP/1.1\r\nHost: up.test:443\r\n\r\n" * 3000)
+    answers = [await wire.answer() for _ in range(4)]
+    assert [answer.status for answer in answers] == [407] * 4
+    assert ["connection" in answer.headers for answer in answers] == [False, False, False, True]
+    assert await wire.rest() == b""

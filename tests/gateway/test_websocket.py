@@ -1,7 +1,9 @@
 """WebSocket on mitmproxy's layer, once released (TRAPS 7, 13)."""
 
+import asyncio
+
 from firewall.audit.entry import Event
-from tests.gateway.rig import DENY, Rig, plain, until
+from tests.gateway.rig import DENY, RawUpstream, Rig, plain, until
 
 WEBSOCKET = (
     "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
@@ -22,3 +24,25 @@ async def test_a_websocket_to_a_denied_host_does_not_open(rig: Rig) -> None:
     rig.engine.verdict = DENY
     assert (await rig.ask(plain("/ws", headers=WEBSOCKET))).status == 403
     assert rig.log.requests == []
+
+
+async def test_what_a_client_sends_ahead_of_the_agreement_comes_through_whole(rig: Rig) -> None:
+    agree, got = asyncio.Event(), bytearray()
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        await agree.wait()
+        writer.write(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+        while data := await reader.read(65536):
+            got.extend(data)
+
+    async with RawUpstream(behave).serving() as destination:
+        rig.lead("raw.test", destination.port)
+        wire = await rig.connect()
+        frame = b"\x82\xfe\xff\xff\x00\x00\x00\x00" + b"x" * 65535
+        sending = asyncio.create_task(wire.send(plain("/ws", host="raw.test", headers=WEBSOCKET) + frame * 20))
+        (session,) = rig.gateway.sessions()
+        await until(lambda: session.link.held)
+        agree.set()
+        await until(lambda: len(got) >= 20 * 65535)  # each frame has a mask of its own by now
+        await sending
