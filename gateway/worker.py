@@ -34,6 +34,7 @@ from firewall.errors import LedgerUnavailable
 from firewall.seal import Sealer, Unsealable
 from firewall.settings import BadSettings, Settings, decode_key, load
 from firewall.upstream_proxy import ProxyHop, parse_upstream_proxy
+from gateway import metrics
 from gateway.children import CANNOT
 from gateway.dial import Dialer
 from gateway.engine import Engine
@@ -145,6 +146,7 @@ async def _sweep(engine: Engine) -> None:
         await asyncio.sleep(SWEEP_SECONDS)
         try:
             engine.sweep()
+            metrics.measure(engine)
         except Exception:
             log.exception("sweep.failed")  # the next one must come all the same
 

@@ -49,6 +49,13 @@ rules:
 PartsFactory = Callable[..., Parts]
 
 
+@pytest.fixture
+def own_database(postgres_server: PostgresServer) -> Iterator[Database]:
+    made = asyncio.run(postgres_server.create())
+    yield made
+    asyncio.run(postgres_server.drop(made))
+
+
 @pytest.fixture(scope="session")
 def loop_thread() -> Iterator[LoopThread]:
     thread = LoopThread()

@@ -1,23 +1,13 @@
 """SIGKILL of gateway workers under load (`tests/e2e/kill.py`; its own `--kills 50` is the full run)."""
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 from addons import PATH
-from tests.conftest import Database, PostgresServer
+from tests.conftest import Database
 from tests.e2e import kill
 from tests.e2e.killable import APPEND_AFTER_RELEASE
 from tests.e2e.pki import TestAuthority
-
-
-@pytest.fixture
-def own_database(postgres_server: PostgresServer) -> Iterator[Database]:
-    made = asyncio.run(postgres_server.create())
-    yield made
-    asyncio.run(postgres_server.drop(made))
 
 
 def run(database: Database, opa: Path, authority: TestAuthority, folder: Path, *, kills: int, mutation: str = "") -> kill.Report:
