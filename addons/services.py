@@ -23,8 +23,10 @@ class Limits:
     connections_per_agent: int = 1000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Services:
+    """`limits` may be replaced while requests are under way; nothing else is."""
+
     agents: Agents
     revisions: Revisions
     engine: Engine

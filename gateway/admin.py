@@ -52,7 +52,7 @@ class Admin:
         workers = self._workers.ready
         checks = {"postgres": postgres, "opa": opa, "workers": workers > 0, "accepting": not self.draining}
         ok = all(checks.values())
-        body = {"status": "ok" if ok else "unavailable", "checks": checks, "workers_ready": workers}
+        body = {"status": "ok" if ok else "unavailable", "checks": checks, "workers": self._workers.states()}
         return web.json_response(body, status=200 if ok else 503)
 
     async def _metrics(self, _request: web.Request) -> web.Response:

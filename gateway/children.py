@@ -57,6 +57,16 @@ class Workers:
     def pids(self) -> list[int]:
         return [slot.process.pid for slot in self._slots if slot.process is not None and slot.process.returncode is None]
 
+    def states(self) -> list[dict[str, int | bool]]:
+        """Of each worker: whether it takes connections, and how often it was started again."""
+        return [{"worker": slot.number, "ready": slot.ready.is_set(), "restarts": slot.restarts} for slot in self._slots]
+
+    def reload(self) -> None:
+        """Every worker loads again what can change while it runs."""
+        for pid in self.pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGHUP)
+
     async def all_ready(self) -> None:
         for slot in self._slots:
             await slot.ready.wait()

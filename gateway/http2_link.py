@@ -1,5 +1,6 @@
 """HTTP/2 on one link, either side of it: the `h2` library's state machine, with what it leaves to its user: bodies wait here for
-the peer's windows, bounded, and what has come is acknowledged only when it was passed on, so that nobody's bytes gather (TRAPS 11)."""
+the peer's windows, bounded, and what has come is acknowledged only when it was passed on, so that nobody's bytes gather
+(TRAPS 11)."""
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress

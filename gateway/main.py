@@ -89,6 +89,7 @@ async def _supervise(
             return 1
         try:
             workers.start()
+            loop.add_signal_handler(signal.SIGHUP, workers.reload)
             stopped = loop.create_task(stopping.wait())
             failed = loop.create_task(workers.failed.wait())
             started = loop.create_task(workers.all_ready())

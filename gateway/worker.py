@@ -4,9 +4,7 @@ import argparse
 import asyncio
 import gc
 import signal
-import ssl
 import sys
-import tempfile
 from datetime import UTC, datetime
 from socket import socket
 
@@ -15,18 +13,13 @@ import structlog
 import uvloop
 
 from addons.guard import Firewall
-from addons.services import Limits, Services
+from addons.services import Services
 from addons.tunnels import Tunnels
 from addons.waiting import WaitingRoom
-from certs import ca
-from certs.bundle import system_roots, trust_bundle
-from certs.contexts import LeafContexts
-from certs.leaf import LeafIssuer
 from firewall.backends.lifeline import announce, watch
 from firewall.backends.logs import configure_logs
 from firewall.backends.opa import OpaEngine
 from firewall.backends.own_sockets import LocalSockets, ports_of
-from firewall.backends.postgres.authority import load_or_create
 from firewall.backends.postgres.store import Store, UnsafeRole
 from firewall.backends.resolver import SystemResolver
 from firewall.digest import DIGEST_KEY
@@ -38,8 +31,8 @@ from gateway import metrics
 from gateway.children import CANNOT
 from gateway.dial import Dialer
 from gateway.engine import Engine
-from gateway.master import GatewayMaster
-from gateway.timeouts import Patience
+from gateway.master import GatewayMaster, WrongMitmproxy
+from gateway.trust import Trust, limits_of, patience_of
 
 SWEEP_SECONDS = 0.5
 
@@ -57,31 +50,27 @@ async def serve(settings: Settings, *, listening: socket, lifeline: int | None, 
     """Runs until SIGTERM, SIGINT or the end of the lifeline, then drains. Returns the exit status."""
     if settings.database_url is None or settings.opa_url is None:
         raise BadSettings("DATABASE_URL and OPA_URL are needed")
-    sealer, listener_tls, upstream_roots = sealer_of(settings), _listener_tls(settings), _upstream_roots(settings)
-    store = await Store.connect(settings.database_url.get_secret_value(), sealer=sealer, process="gateway")
-    opa = OpaEngine(settings.opa_url)
+    sealer, trust = sealer_of(settings), Trust(settings)
     try:
-        authority = ca.load(*await load_or_create(store.pool, sealer, _new_authority))
-        issuer = LeafIssuer(authority, now=_now)
-        with tempfile.NamedTemporaryFile(prefix="aaf-roots-", suffix=".pem") as roots:
-            roots.write(upstream_roots)
-            roots.flush()
-            return await _run(settings, store, opa, issuer, listening, listener_tls, lifeline, ready, roots.name)
+        store = await Store.connect(settings.database_url.get_secret_value(), sealer=sealer, process="gateway")
+        opa = OpaEngine(settings.opa_url)
+        try:
+            return await _run(settings, store, opa, trust, listening, lifeline, ready)
+        finally:
+            await opa.close()
+            await store.close()
     finally:
-        await opa.close()
-        await store.close()
+        trust.close()
 
 
 async def _run(
     settings: Settings,
     store: Store,
     opa: OpaEngine,
-    issuer: LeafIssuer,
+    trust: Trust,
     listening: socket,
-    listener_tls: ssl.SSLContext | None,
     lifeline: int | None,
     ready: int | None,
-    upstream_roots: str,
 ) -> int:
     loop = asyncio.get_running_loop()
     room = WaitingRoom(store.approvals.states)
@@ -95,27 +84,16 @@ async def _run(
         approvals=store.approvals,
         room=room,
         tunnels=Tunnels(),
-        limits=Limits(
-            hold_seconds=settings.hold_seconds,
-            body_hold_bytes=settings.body_hold_bytes,
-            holds_per_agent=settings.holds_per_agent,
-            connections_per_agent=settings.connections_per_agent,
-        ),
+        limits=limits_of(settings),
         digest_key=store.sealer.derive(DIGEST_KEY),
         now=_now,
         clock=loop.time,
     )
     engine = Engine(
         firewall=lambda close_client: Firewall(services, close_client=close_client),
-        leaves=LeafContexts(issuer),
-        dialer=Dialer(roots=upstream_roots, seconds=settings.connect_seconds, hop=_hop(settings)),
-        patience=Patience(
-            head=settings.head_seconds,
-            idle=settings.idle_seconds,
-            connect=settings.connect_seconds,
-            response=settings.response_seconds,
-            request=settings.request_seconds,
-        ),
+        leaves=await trust.leaves(store),
+        dialer=Dialer(roots=str(trust.roots), seconds=settings.connect_seconds, hop=_hop(settings)),
+        patience=patience_of(settings),
         options=GatewayMaster().options,
     )
     await store.listen("aaf_approvals", room.heard)
@@ -123,11 +101,19 @@ async def _run(
     stopping = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stopping.set)
+    reloads: set[asyncio.Task[None]] = set()
+
+    def reload() -> None:
+        task = loop.create_task(trust.again(engine, store))
+        reloads.add(task)
+        task.add_done_callback(reloads.discard)
+
+    loop.add_signal_handler(signal.SIGHUP, reload)
     if lifeline is not None:
         watch(lifeline, stopping.set)
     sweeping = loop.create_task(_sweep(engine))
     try:
-        await engine.listen(listening, listener_tls)
+        await engine.listen(listening, trust.listener)
         if ready is not None:
             announce(ready, {"ready": True})
         log.info("worker.ready", writer=store.writer)
@@ -155,34 +141,6 @@ def _hop(settings: Settings) -> ProxyHop | None:
     return None if settings.upstream_proxy is None else parse_upstream_proxy(settings.upstream_proxy.get_secret_value())
 
 
-def _listener_tls(settings: Settings) -> ssl.SSLContext | None:
-    if settings.tls_cert_file is None:
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    try:
-        context.load_cert_chain(settings.tls_cert_file, settings.tls_key_file, password="")  # asks nobody for one
-    except OSError as error:
-        raise BadSettings(f"AAF_TLS_CERT_FILE, AAF_TLS_KEY_FILE: {error.strerror or error}") from None
-    context.set_alpn_protocols(["http/1.1"])
-    return context
-
-
-def _upstream_roots(settings: Settings) -> bytes:
-    if settings.upstream_ca_file is None:
-        return system_roots()
-    try:
-        more = settings.upstream_ca_file.read_bytes()
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(settings.upstream_ca_file)
-    except OSError as error:
-        raise BadSettings(f"AAF_UPSTREAM_CA_FILE: {error.strerror or error}") from None
-    return trust_bundle(more)
-
-
-def _new_authority() -> tuple[str, bytes]:
-    made = ca.create(_now())
-    return ca.certificate_pem(made), ca.key_pem(made)
-
-
 def _now() -> datetime:
     return datetime.now(UTC)
 
@@ -200,6 +158,9 @@ def main(arguments: list[str]) -> int:
         return uvloop.run(serve(load(), listening=listening, lifeline=options.lifeline, ready=options.ready))
     except BadSettings as error:
         log.error("gateway.cannot-start", reason=str(error))
+        return CANNOT
+    except WrongMitmproxy as error:
+        log.error("gateway.cannot-start", reason=str(error), remedy="install what the lock file lists")
         return CANNOT
     except UnsafeRole as error:
         log.error("gateway.cannot-start", reason=f"DATABASE_URL: {error}")

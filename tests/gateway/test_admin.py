@@ -18,12 +18,17 @@ from tests.conftest import Database
 from tests.control_api.relay import Relay
 from tests.opa_server import bundle_of, serving
 
+STATES = [{"worker": 0, "ready": True, "restarts": 3}, {"worker": 1, "ready": True, "restarts": 0}]
+
 
 class Counted:
     """As much of the workers as health and metrics look at."""
 
     ready = 2
     restarts = 3
+
+    def states(self) -> list[dict[str, int | bool]]:
+        return STATES
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +59,7 @@ async def get(url: str) -> tuple[int, Any]:
 async def test_ready_names_every_dependency(database: Database, opa_url: str, tmp_path: Path) -> None:
     async with serving_admin(settings(database, opa_url), tmp_path) as admin:
         checks = {"postgres": True, "opa": True, "workers": True, "accepting": True}
-        assert await get(admin.url + "/health/ready") == (200, {"status": "ok", "checks": checks, "workers_ready": 2})
+        assert await get(admin.url + "/health/ready") == (200, {"status": "ok", "checks": checks, "workers": STATES})
 
 
 @pytest.mark.parametrize("missing", ["postgres", "opa", "workers", "accepting"])
