@@ -11,8 +11,8 @@ from time import time
 from mitmproxy import certs, connection
 
 from firewall.address import literal
+from firewall.egress import Route
 from firewall.errors import UpstreamTimeout, UpstreamUnreachable
-from firewall.ports import Route
 from firewall.upstream_proxy import ProxyHop
 from gateway.link import Link
 from gateway.pool import Key, Upstream

@@ -12,8 +12,8 @@ from addons.services import Limits, Services
 from addons.tunnels import Tunnels
 from addons.waiting import WaitingRoom
 from firewall.action import Action, Kind, Risk
+from firewall.egress import Resolver
 from firewall.ids import ActionId
-from firewall.ports import Resolver
 from tests.gateway.rig import SomeAgents, SomeApprovals, SomeEngine, SomeLedger, SomeResolver, SomeRevisions, SomeSockets, now
 
 CLIENT = "client-1"

@@ -3,8 +3,8 @@ import pytest
 from addons.connect import Connect
 from addons.passage import Passage
 from addons.walk import take
+from firewall.egress import Destinations
 from firewall.errors import DeniedByPolicy, EngineUnavailable, Malformed
-from firewall.ports import Destinations
 from tests.addons.made import CLIENT, Made
 
 

@@ -20,8 +20,8 @@ from addons.passage import Passage, Step, passage_of
 from addons.record import Record
 from addons.settle import Settle
 from firewall.audit.entry import Event
+from firewall.egress import Route
 from firewall.errors import LedgerUnavailable
-from firewall.ports import Route
 from tests.addons.made import Made
 from tests.gateway.rig import DENY, HOLD, basic, until
 

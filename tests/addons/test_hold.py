@@ -12,6 +12,7 @@ from addons.passage import Passage
 from addons.waiting import Woken
 from addons.walk import take
 from firewall.approval import Approval, State
+from firewall.egress import Destinations, Route
 from firewall.errors import (
     Abandoned,
     AgentDisabled,
@@ -26,7 +27,7 @@ from firewall.errors import (
     TooManyHolds,
 )
 from firewall.ids import ApprovalId
-from firewall.ports import Appended, Destinations, Item, Lost, OpenApproval, Outcome, Route
+from firewall.ports import Appended, Item, Lost, OpenApproval, Outcome
 from firewall.request import parse
 from firewall.verdict import Allow
 from tests.addons.made import Made

@@ -2,8 +2,8 @@ import pytest
 
 from addons.inspect import Inspect
 from addons.walk import take
+from firewall.egress import Destinations, Route
 from firewall.errors import AddressRefused
-from firewall.ports import Destinations, Route
 from tests.addons.made import Made
 
 

@@ -3,8 +3,8 @@ import pytest
 from addons.locate import Locate
 from addons.passage import Passage
 from addons.walk import take
+from firewall.egress import Destinations, Route
 from firewall.errors import AddressRefused, DeniedByPolicy, NotResolved
-from firewall.ports import Destinations, Route
 from tests.addons.made import Made
 from tests.gateway.rig import ALLOW, DENY
 

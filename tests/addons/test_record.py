@@ -4,9 +4,10 @@ from addons.passage import Passage
 from addons.record import Record
 from addons.walk import take
 from firewall.audit.entry import Event
+from firewall.egress import Route
 from firewall.errors import AgentDisabled, DeniedByPolicy, LedgerUnavailable
 from firewall.ids import ApprovalId
-from firewall.ports import Item, Lost, Outcome, Route, SpendGrant
+from firewall.ports import Item, Lost, Outcome, SpendGrant
 from tests.addons.made import Made
 from tests.gateway.rig import ALLOW, DENY, HOLD
 

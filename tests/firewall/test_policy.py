@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from firewall import policy
+from firewall.egress import Destinations
 from firewall.policy import BadPolicy, compile_policy, demo_document, destinations, load, modules
-from firewall.ports import Destinations
 
 FULL = """\
 version: 1

@@ -191,12 +191,13 @@ class SomeLedger:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """`headers`: names in lower case."""
+    """`headers`: names in lower case. `trailers`: lines."""
 
     status: int
     reason: str
     headers: dict[str, str]
     body: bytes
+    trailers: tuple[str, ...] = ()
 
     def json(self) -> Any:
         return json.loads(self.body)
@@ -223,7 +224,7 @@ class Wire:
         first, *lines = head[:-4].split("\r\n")
         _, status, *reason = first.split(" ", 2)
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-        body = b""
+        body, trailers = b"", list[str]()
         if head_only:
             pass
         elif "content-length" in headers:
@@ -231,8 +232,9 @@ class Wire:
         elif headers.get("transfer-encoding") == "chunked":
             while size := int(await self.reader.readline(), 16):
                 body += (await self.reader.readexactly(size + 2))[:-2]
-            await self.reader.readexactly(2)
-        return Answer(status=int(status), reason="".join(reason), headers=headers, body=body)
+            while line := (await self.reader.readuntil(b"\r\n"))[:-2]:
+                trailers.append(line.decode("latin-1"))
+        return Answer(status=int(status), reason="".join(reason), headers=headers, body=body, trailers=tuple(trailers))
 
     async def ask(self, data: bytes, *, head_only: bool = False) -> Answer:
         await self.send(data)

@@ -7,8 +7,8 @@ import ssl
 import pytest
 
 from firewall.audit.entry import Event
+from firewall.egress import Destinations, Route
 from firewall.errors import UpstreamTimeout, UpstreamUnreachable
-from firewall.ports import Destinations, Route
 from gateway.dial import PROXY_HEAD_LIMIT, Dialer
 from gateway.pool import Key
 from tests.e2e.pki import TestAuthority

@@ -14,8 +14,8 @@ from addons.passage import Passage, Step
 from addons.services import Limits
 from addons.settle import Settle
 from firewall.audit.entry import Event
+from firewall.egress import Route
 from firewall.errors import LedgerUnavailable
-from firewall.ports import Route
 from gateway.hooks import Hooks
 from tests.e2e.upstream import Upstream
 from tests.gateway.rig import DENY, HOLD, RawUpstream, Rig, Wire, basic, inner, plain, running, until

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from firewall.ports import Destinations, Route
+from firewall.egress import Destinations, Route
 from tests.e2e.fuzz_site import reset
 from tests.gateway.rig import DENY, RawUpstream, Rig, basic, inner, plain, until
 

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from addons.services import Limits
 from firewall.audit.entry import Event
-from firewall.ports import Destinations
+from firewall.egress import Destinations
 from tests.e2e.upstream import Upstream
 from tests.gateway.rig import RawUpstream, Rig, basic, inner, plain, running, until
 

@@ -10,7 +10,7 @@ import pytest
 
 from addons.services import Limits
 from firewall.audit.entry import Event
-from firewall.ports import Destinations, Route
+from firewall.egress import Destinations, Route
 from tests.e2e.upstream import Upstream
 from tests.firewall.hellos import ECH, by_openssl, hello
 from tests.gateway.rig import DENY, HOLD, PATIENT, RawUpstream, Rig, Wire, basic, inner, running, until

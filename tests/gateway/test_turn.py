@@ -8,8 +8,8 @@ import pytest
 
 from addons.passage import Passage
 from firewall.audit.entry import Event
+from firewall.egress import Route
 from firewall.errors import UpstreamUnreachable
-from firewall.ports import Route
 from gateway.forward import Forward
 from gateway.pool import Key, Upstream
 from gateway.timeouts import Phase
