@@ -17,7 +17,7 @@ from pathlib import Path
 
 import asyncpg
 
-from benchmarks import held, report, throughput
+from benchmarks import held, latency, report, throughput, workers
 from benchmarks.place import destination
 from benchmarks.system import Access, Target, firewall, mitmdump
 
@@ -72,14 +72,17 @@ def main() -> int:
             versions = asyncio.run(_versions(access, ours))
             rounds, seconds = (1, 1.0) if quick else (3, 2.0)
             found = throughput.measure([stock, ours], place, throughput.cells(quick=quick), rounds=rounds, seconds=seconds)
+            added = latency.measure([stock, ours], place, seconds=seconds)
             asked = sum(results["firewall"].asked for results in found.values())
             entries, actions = asyncio.run(_recorded(access))
+        with firewall(folder, place) as (one, _), firewall(folder, place, workers=2) as (two, _):
+            several = workers.measure(one, two, place, rounds=rounds, seconds=seconds)
     if min(entries, actions) < asked:
         stored = f"{entries} decisions stand in the log, {actions} in actions"
         print(f"FAILED: {asked} requests were answered; {stored}", file=sys.stderr)
         return 1
     text = f"{report.machine(datetime.now(UTC), versions)}\n\n{report.table(found)}\n\n"
-    text += f"{report.waits(waits)}\n{report.beside(found)}\n"
+    text += f"{report.waits(waits)}\n{report.latency(added)}\n{report.several(several)}\n{report.beside(found)}\n"
     text += f"- {asked:,} requests were answered through the firewall, {entries:,} decisions stand in its log\n"
     print(text)
     if not quick:

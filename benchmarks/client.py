@@ -65,16 +65,18 @@ class Connection(asyncio.Protocol):
             self.transport.abort()
 
 
-async def connect(proxy: Proxy, host: str, port: int, tls: ssl.SSLContext | None) -> Connection:
-    """To the proxy; with `tls` through a CONNECT to host:port and TLS inside it."""
+async def connect(proxy: Proxy, host: str, port: int, tls: ssl.SSLContext | None, *, tunnel: bool = False) -> Connection:
+    """To the proxy; with `tls` through a CONNECT to host:port and TLS inside it; with `tunnel` through the CONNECT alone."""
     loop = asyncio.get_running_loop()
     _, connection = await loop.create_connection(Connection, proxy.host, proxy.port)
-    if tls is None:
+    if tls is None and not tunnel:
         return connection
     request = f"CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n{proxy.header()}\r\n"
     status, _ = await connection.ask(request.encode(), head_only=True)
     if status != 200 or connection.transport is None:
         raise Broken(f"CONNECT was answered {status}")
+    if tls is None:
+        return connection
     secured = await loop.start_tls(connection.transport, connection, tls, server_hostname=host)
     connection.transport = cast(asyncio.Transport, secured)
     return connection

@@ -22,11 +22,12 @@ ROOT = Path(__file__).parents[1]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """`https`, `http`: ports. `ca_file`: what signed the certificate."""
+    """`https`, `http`, `http2`: ports; the last speaks nothing but HTTP/2. `ca_file`: what signed the certificate."""
 
     host: str
     https: int
     http: int
+    http2: int
     ca_file: Path
 
 
@@ -66,6 +67,6 @@ def destination(folder: Path) -> Iterator[Place]:
     assert process.stdout is not None
     try:
         ports = json.loads(process.stdout.readline())
-        yield Place(host=HOST, https=ports["https"], http=ports["http"], ca_file=ca_file)
+        yield Place(host=HOST, https=ports["https"], http=ports["http"], http2=ports["http2"], ca_file=ca_file)
     finally:
         process.communicate()

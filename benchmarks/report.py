@@ -3,14 +3,16 @@
 import os
 import platform
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.held import Waits
+from benchmarks.latency import Added
 from benchmarks.throughput import Cell, Measured
+from benchmarks.workers import Workers
 
-NAMES = {"http": "HTTP, kept", "https": "HTTPS, kept", "new": "HTTPS, new connection"}
+NAMES = {"http": "HTTP, kept", "https": "HTTPS, kept", "http2": "HTTP/2 from the agent, kept", "new": "HTTPS, new connection"}
 
 _HEAD = (
     "| | at once | requests/s | stock | ratio | gateway µs | stock µs | ratio | OPA µs | Postgres µs | sum µs | p50 ms | stock "
@@ -55,6 +57,22 @@ def waits(result: Waits) -> str:
     ]
     lines.append(f"- memory of the gateway for each held HTTPS request, connection included: {result.bytes_each / 1024:.0f} KiB")
     return "\n".join(lines)
+
+
+def latency(found: Sequence[Added]) -> str:
+    return "\n".join(
+        f"- {each.name} adds at half of its load ({each.rate:.0f} requests a second, HTTPS, GET): p50 {each.p50:.1f} ms, "
+        f"p99 {each.p99:.1f} ms"
+        for each in found
+    )
+
+
+def several(found: Workers) -> str:
+    ratio = found.two / found.one
+    return (
+        f"- two gateway workers use {found.two:.0f} µs a request where one uses {found.one:.0f} ({ratio:.2f}), and answer "
+        f"{found.two_rate:.0f} requests a second where it answers {found.one_rate:.0f}; the load shares the cores (HTTPS, GET, 64)"
+    )
 
 
 def machine(now: datetime, versions: Mapping[str, str]) -> str:

@@ -59,25 +59,25 @@ class Access:
     master_key: str
 
 
-def environment(given: Mapping[str, str], data: Path, policy: Path, ca_file: Path) -> dict[str, str]:
-    """As `aaf up` finds it on a machine with none of its settings, but for one worker, free ports, the policy and the destination's
-    CA."""
+def environment(given: Mapping[str, str], data: Path, policy: Path, ca_file: Path, workers: int = 1) -> dict[str, str]:
+    """As `aaf up` finds it on a machine with none of its settings, but for the number of workers, free ports, the policy and the
+    destination's CA."""
     clean = {name: value for name, value in given.items() if not name.startswith(_OURS)}
     ours = {"AAF_DATA_DIR": str(data), "AAF_POLICY_FILE": str(policy), "AAF_UPSTREAM_CA_FILE": str(ca_file)}
-    return clean | _ANY_PORT | ours | {"AAF_GATEWAY_WORKERS": "1"}
+    return clean | _ANY_PORT | ours | {"AAF_GATEWAY_WORKERS": str(workers)}
 
 
 @contextlib.contextmanager
-def firewall(folder: Path, place: Place) -> Iterator[tuple[Target, Access]]:
+def firewall(folder: Path, place: Place, *, workers: int = 1) -> Iterator[tuple[Target, Access]]:
     """`aaf up`, new and empty."""
     data = Path(tempfile.mkdtemp(prefix="aaf-bench-"))
     data.chmod(0o711)  # as root the database runs as another user, who must get through
     policy = folder / "policy.yaml"
-    policy.write_text(document(place.host, (place.https, place.http)))
+    policy.write_text(document(place.host, (place.https, place.http, place.http2)))
     with (folder / "up.log").open("w") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "cli.app", "up", "--json"],
-            env=environment(os.environ, data, policy, place.ca_file),
+            env=environment(os.environ, data, policy, place.ca_file, workers),
             stdout=subprocess.PIPE, stderr=log, text=True, cwd=ROOT,
         )  # fmt: skip
     assert process.stdout is not None
@@ -91,7 +91,7 @@ def firewall(folder: Path, place: Place) -> Iterator[tuple[Target, Access]]:
             proxy_port=int(ready["proxy_url"].rpartition(":")[2]),
             ca_file=ready["ca_file"],
             credentials=[_agent(ready, f"agent-{n}") for n in range(AGENTS)],
-            parts=_parts(process.pid),
+            parts=_parts(process.pid, workers),
         )
         dsn = json.loads((data / "database.json").read_text())["app_dsn"]
         yield target, Access(dsn=dsn, master_key=(data / "master.key").read_text())
@@ -124,14 +124,14 @@ def part(command: list[str]) -> str:
     return "beside"  # `aaf up` itself, the gateway's supervisor, the API and the worker
 
 
-def _parts(up: int) -> dict[str, list[int]]:
+def _parts(up: int, workers: int) -> dict[str, list[int]]:
     found: dict[str, list[int]] = {"gateway": [], "opa": [], "postgres": [], "beside": [up]}
     for child in cpu.children(up):
         command = _command(child)
         found[part(command)].append(child)
         if "gateway" in command:
             found["gateway"] += [worker for worker in cpu.children(child) if part(_command(worker)) == "gateway"]
-    if [len(found[name]) for name in ("gateway", "opa", "postgres")] != [1, 1, 1]:
+    if [len(found[name]) for name in ("gateway", "opa", "postgres")] != [workers, 1, 1]:
         raise SystemExit(f"`aaf up` runs other processes than the bench knows: {found}")
     return found
 

@@ -14,7 +14,7 @@ from benchmarks.place import Place
 from benchmarks.system import Target
 
 ROOT = Path(__file__).parents[1]
-KINDS = ("http", "https", "new")
+KINDS = ("http", "https", "http2", "new")
 METHODS = ("GET", "POST")
 CONCURRENCIES = (1, 16, 64)
 COUNTED = ("gateway", "opa", "postgres")
@@ -23,7 +23,7 @@ COUNTED = ("gateway", "opa", "postgres")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """`kind`: http and https on kept connections, new for a new HTTPS connection each."""
+    """`kind`: http, https and http2 on kept connections, new for a new HTTPS connection each."""
 
     kind: str
     method: str
@@ -95,12 +95,12 @@ def measure(
     return found
 
 
-def run(target: Target, place: Place, cell: Cell, seconds: float) -> tuple[Result, dict[str, int]]:
+def run(target: Target, place: Place, cell: Cell, seconds: float, *, rate: float = 0.0) -> tuple[Result, dict[str, int]]:
     """One round: what came of it, and µs of CPU by part of the target. Ends the program if an answer was not 200."""
     job = Job(
         kind=cell.kind, method=cell.method, concurrency=cell.concurrency, seconds=seconds, host=place.host,
-        port=place.http if cell.kind == "http" else place.https,
-        proxy_port=target.proxy_port, ca_file=target.ca_file, credentials=target.credentials,
+        port={"http": place.http, "http2": place.http2}.get(cell.kind, place.https),
+        proxy_port=target.proxy_port, ca_file=target.ca_file, credentials=target.credentials, rate=rate,
     )  # fmt: skip
     with subprocess.Popen(
         [sys.executable, "-m", "benchmarks.load"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT

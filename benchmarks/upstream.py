@@ -11,6 +11,9 @@ import time
 from typing import cast
 
 import uvloop
+from h2 import events
+from h2.config import H2Configuration
+from h2.connection import H2Connection
 
 BODY = b'{"ok":true,"pad":"' + b"x" * 180 + b'"}'
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(BODY) + BODY
@@ -49,6 +52,30 @@ class Server(asyncio.Protocol):
             self._transport.write(ANSWER)
 
 
+class Http2Server(asyncio.Protocol):
+    """The same over HTTP/2."""
+
+    def __init__(self) -> None:
+        self._h2 = H2Connection(H2Configuration(client_side=False, header_encoding=None, validate_inbound_headers=False))
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._h2.initiate_connection()
+        self._transport.write(self._h2.data_to_send())
+
+    def data_received(self, data: bytes) -> None:
+        assert self._transport is not None
+        for event in self._h2.receive_data(data):
+            match event:
+                case events.DataReceived():
+                    self._h2.acknowledge_received_data(event.flow_controlled_length or 0, event.stream_id)
+                case events.StreamEnded():
+                    self._h2.send_headers(event.stream_id, [(b":status", b"200"), (b"content-type", b"application/json")])
+                    self._h2.send_data(event.stream_id, BODY, end_stream=True)
+        self._transport.write(self._h2.data_to_send())
+
+
 def _content_length(head: bytes) -> int:
     at = head.lower().find(b"\r\ncontent-length:")
     return 0 if at < 0 else int(head[at + 17 :].split(b"\r\n", 1)[0])
@@ -62,8 +89,12 @@ async def main(host: str, certificate: str, key: str) -> None:
     (*_, (address, *_)), *_ = await loop.getaddrinfo(host, 0, type=socket.SOCK_STREAM)
     secure = await loop.create_server(Server, str(address), 0, ssl=context, backlog=4096)
     plain = await loop.create_server(Server, str(address), 0, backlog=4096)
-    ports = [server.sockets[0].getsockname()[1] for server in (secure, plain)]
-    print(json.dumps({"https": ports[0], "http": ports[1]}), flush=True)
+    second = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    second.load_cert_chain(certificate, key)
+    second.set_alpn_protocols(["h2"])
+    http2 = await loop.create_server(Http2Server, str(address), 0, ssl=second, backlog=4096)
+    ports = [server.sockets[0].getsockname()[1] for server in (secure, plain, http2)]
+    print(json.dumps(dict(zip(("https", "http", "http2"), ports, strict=True))), flush=True)
     await loop.run_in_executor(None, sys.stdin.read)
 
 

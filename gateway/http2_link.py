@@ -2,6 +2,7 @@
 the peer's windows, bounded, and what has come is acknowledged only when it was passed on, so that nobody's bytes gather
 (TRAPS 11)."""
 
+import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Protocol
@@ -78,6 +79,8 @@ class Http2Link:
         self._outs: dict[int, _Out] = {}
         self._held = False
         self._idle_frames = 0
+        self._due = False
+        self._loop = asyncio.get_running_loop()
         self.h2 = H2Connection(
             H2Configuration(
                 client_side=client_side, header_encoding=None, validate_inbound_headers=True, normalize_inbound_headers=False,
@@ -112,7 +115,7 @@ class Http2Link:
             self._happened(event)
             if not self.link.open:
                 return
-        self.flush()
+        self._flush()
         if self._idle_frames > CALM:
             self._goodbye(ErrorCodes.ENHANCE_YOUR_CALM)
         elif not self._held and self.link.backlog > BACKLOG:
@@ -136,6 +139,13 @@ class Http2Link:
         self._over()
 
     def flush(self) -> None:
+        """What is to be sent goes soon, all of it at once: each write is a TLS record and a packet."""
+        if not self._due:
+            self._due = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._due = False
         data = self.h2.data_to_send()
         if data:
             self.link.write(data)
@@ -148,7 +158,7 @@ class Http2Link:
     def _goodbye(self, code: int) -> None:
         with suppress(H2Error):
             self.h2.close_connection(code)
-        self.flush()
+        self._flush()
         self.closing = True
         self._end_all()
         self.link.close()

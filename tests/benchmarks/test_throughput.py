@@ -39,7 +39,7 @@ def test_percentiles_are_values_by_nearest_rank(values: list[int], share: float,
 
 
 def test_every_kind_method_and_concurrency_is_measured() -> None:
-    assert len(set(cells(quick=False))) == 18
+    assert len(set(cells(quick=False))) == 24
     assert {cell.concurrency for cell in cells(quick=False)} == {1, 16, 64}
     assert {(cell.kind, cell.method) for cell in cells(quick=True)} == {(cell.kind, cell.method) for cell in cells(quick=False)}
 
