@@ -122,9 +122,22 @@ def _take_wait(request: http.Request) -> float | None:
     return wait
 
 
+def _asks_for_websocket(request: http.Request) -> bool:
+    """RFC 6455, section 4.1: a GET in HTTP/1.1, without a body."""
+    options = [option.strip().lower() for option in str(request.headers.get("connection", "")).split(",")]
+    return (
+        request.headers["upgrade"].strip().lower() == "websocket"
+        and "upgrade" in options
+        and (request.data.method, request.data.http_version) == (b"GET", b"HTTP/1.1")
+        and not request.data.content
+        and request.headers.get("content-length", "0") == "0"
+        and "transfer-encoding" not in request.headers
+    )
+
+
 def _strip_upgrade(request: http.Request) -> None:
     """A server that never hears of an upgrade cannot turn the connection into something nobody reads (TRAPS 7, 22)."""
-    if "upgrade" not in request.headers or request.headers["upgrade"].strip().lower() == "websocket":
+    if "upgrade" not in request.headers or _asks_for_websocket(request):
         return
     del request.headers["upgrade"]
     request.headers.pop("http2-settings", None)

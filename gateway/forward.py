@@ -12,7 +12,7 @@ from firewall.errors import HeadTooLarge, Malformed, Refused, UpstreamUnreachabl
 from gateway.body import CHUNKED, Body, chunk, last_chunk
 from gateway.fields import Field
 from gateway.link import Link
-from gateway.message import end_of_answer_head, is_websocket, read_response, request_head
+from gateway.message import end_of_answer_head, end_to_end_trailers, is_websocket, read_response, request_head, without_ours
 from gateway.pool import Key, Upstream
 
 if TYPE_CHECKING:
@@ -211,7 +211,7 @@ class Forward:
         if data:
             self._side.answer_data(data)
         if self._answer.done and not self._over:
-            self._ends(self._answer.trailers)
+            self._ends(end_to_end_trailers(self._answer.trailers))
 
     def _head(self, head: bytes) -> None:
         response, length, keep = read_response(head, self._flow.request.data.method)
@@ -221,6 +221,7 @@ class Forward:
             if self._interims > INTERIM_LIMIT:
                 raise Malformed("too many interim answers")
             if status != 100:
+                response.data.headers.fields = without_ours(response.data.headers.fields)
                 self._side.interim(response)
             return
         self._keep = keep and not self._is_bound()

@@ -15,6 +15,7 @@ from gateway.fields import Field
 from gateway.forward import INTERIM_LIMIT, Forward, Side
 from gateway.http2_link import Http2Link
 from gateway.http2_message import read_response, request_headers
+from gateway.message import end_to_end_trailers, without_ours
 from gateway.pool import Key, Upstream
 
 if TYPE_CHECKING:
@@ -160,6 +161,7 @@ class Http2Forward(Forward):
             if self._interims > INTERIM_LIMIT:
                 self._fail(UpstreamUnreachable("the destination's answer is refused: too many interim answers"))
             elif response.data.status_code != 100:
+                response.data.headers.fields = without_ours(response.data.headers.fields)
                 self._side.interim(response)
             return
         self._begun = True
@@ -177,7 +179,7 @@ class Http2Forward(Forward):
             shared.wire.passed_on(self._number, credit)
 
     def got_trailers(self, fields: list[Field]) -> None:
-        self._trailers = tuple((name, value) for name, value in fields if name[:1] != b":")
+        self._trailers = end_to_end_trailers((name, value) for name, value in fields if name[:1] != b":")
 
     def got_end(self) -> None:
         if self._over or not self._begun:

@@ -17,8 +17,10 @@ TARGET_LIMIT: Final = 8 << 10
 
 _END = b"\r\n\r\n"
 _LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}) ([\x21-\x7e]+) (HTTP/1\.[01])")
+_METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"CONNECT", b"OPTIONS", b"TRACE", b"PATCH"})
 _STATUS = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?")
 _DIGITS = re.compile(rb"[0-9]{1,18}")
+_BOUND = re.compile(rb"(?:.*,)?\s*(?:ntlm|negotiate)\b.*", re.IGNORECASE | re.DOTALL)
 _DROPPED = HOP_BY_HOP | {b"content-length", b"expect"}
 """Of a request: what ends here, or is said anew."""
 _ENDED = (HOP_BY_HOP | {b"content-length"}) - {b"trailer"}
@@ -53,6 +55,8 @@ def read_request(head: bytes, *, inside: bool) -> tuple[http.Request, int]:
     if match is None:
         raise Malformed("the request line is not `METHOD TARGET HTTP/1.1`")
     method, target, version = match.groups()
+    if not method.isupper() and method.upper() in _METHODS:  # some servers take it for that one, a rule would not
+        raise Malformed("a method is written in upper case")
     if len(target) > TARGET_LIMIT:
         raise TargetTooLong(f"a request target may have {TARGET_LIMIT} bytes")
     fields = read_fields(lines[1:])
@@ -108,6 +112,8 @@ def _request_length(method: bytes, version: bytes, fields: tuple[Field, ...]) ->
                 if coding is not None or value.lower() != b"chunked":
                     raise Malformed("the length of the body is ambiguous")
                 coding = value
+            case 14 | 17 if name.lower() in (b"content_length", b"transfer_encoding"):  # CGI makes one of `-` and `_`
+                raise Malformed("a field that says the length of the body has an underscore")
             case _:
                 pass
     if hosts != 1:
@@ -138,7 +144,7 @@ def read_response(head: bytes, method: bytes) -> tuple[http.Response, int, bool]
         raise Malformed("the status line is not `HTTP/1.1 STATUS REASON`")
     fields = read_fields(lines[1:])
     status = int(match[2])
-    length, coding, keep = None, None, match[1] == b"1"
+    length, coding, keep, close = None, None, match[1] == b"1", False
     for name, value in fields:
         lower = name.lower()
         if lower == b"content-length":
@@ -151,9 +157,9 @@ def read_response(head: bytes, method: bytes) -> tuple[http.Response, int, bool]
             coding = value
         elif lower == b"connection":
             options = {option.strip() for option in value.lower().split(b",")}
-            keep = b"close" not in options and (keep or b"keep-alive" in options)
-        elif lower == b"www-authenticate" and value.lower().startswith((b"ntlm", b"negotiate")):
-            keep = False  # it authenticates a connection, which nobody else may get then
+            keep, close = keep or b"keep-alive" in options, close or b"close" in options
+        elif lower == b"www-authenticate" and _BOUND.fullmatch(value):
+            close = True  # it authenticates a connection, which nobody else may get then
     if coding is not None and (length is not None or match[1] == b"0"):
         raise Malformed("the length of the body is ambiguous")
     if method == b"HEAD" or status in (204, 304) or status < 200:
@@ -174,7 +180,7 @@ def read_response(head: bytes, method: bytes) -> tuple[http.Response, int, bool]
         status_code=status,
         reason=match[3] or b"",
     )
-    return response, size, keep and size != TO_THE_END
+    return response, size, keep and not close and size != TO_THE_END
 
 
 def request_head(request: http.Request, length: int | None) -> bytes:
@@ -211,6 +217,17 @@ def own_answer(response: http.Response, *, method: bytes, close: bool) -> bytes:
         fields.append((b"Connection", b"close"))
     lines = b"".join([b"%b: %b\r\n" % field for field in fields])
     return b"HTTP/1.1 %d %b\r\n%b\r\n%b" % (data.status_code, data.reason, lines, b"" if method == b"HEAD" else content)
+
+
+def without_ours(fields: Iterable[Field]) -> tuple[Field, ...]:
+    """What a destination says, but for what only we may say. Of a final answer the guard sees to it."""
+    return tuple(field for field in fields if field[0][:6].lower() != b"x-aaf-")
+
+
+def end_to_end_trailers(fields: Iterable[Field]) -> tuple[Field, ...]:
+    """Trailers of an answer that are passed on: none that would say how the connection or the body goes on (RFC 9110, section
+    6.5.1), for some clients merge them into the head."""
+    return tuple(_kept(without_ours(fields), _ENDED | {b"trailer"}))
 
 
 def is_websocket(request: http.Request) -> bool:
