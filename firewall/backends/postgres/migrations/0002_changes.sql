@@ -197,7 +197,7 @@ begin
     if not exists (select from aaf.active_policy where revision = c ->> 'revision') then
         return '{"lost": "policy-changed"}';
     end if;
-    if a.state <> 'approved' or now_ >= a.grant_until then
+    if a.state <> 'approved' or a.grant_until is null or now_ >= a.grant_until then
         return jsonb_build_object('lost', 'not-approved', 'state', case when a.state = 'approved' then 'expired' else a.state end);
     end if;
     select since into mine from aaf.approval_waiters where action_id = p_action;
