@@ -75,7 +75,9 @@ class Link(asyncio.Protocol):
             self._decrypt()
 
     def eof_received(self) -> bool:
-        self.ended_well = self.ended_well or self.tls is None
+        if self.tls is None and self._transport is not None:
+            # uvloop tells a reset that comes with the last bytes as an end; the error still stands on the socket then
+            self.ended_well = self._transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:

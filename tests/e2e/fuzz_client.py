@@ -317,6 +317,8 @@ class Talk:
             answer.to_the_end = True
             while data := await self._reader.read(1 << 16):
                 answer.body += data
+            if self._leaving:
+                raise Torn
 
     async def _take(self, answer: Answer, size: int) -> None:
         while size:
@@ -340,7 +342,7 @@ class Talk:
             full = b"" if request.method == "HEAD" or request.do == "empty" else pattern(request.unique, request.size)
             if answer.body != full and not (full.startswith(answer.body) and self._unclear(request, answer)):
                 tally.fault(request, f"another body: {bytes(answer.body[:60])!r}, {len(answer.body)} of {len(full)} bytes")
-            elif request.do in _CUT and not self._unclear(request, answer) and not self._killed(request):
+            elif request.do in _CUT and not self._unclear(request, answer):
                 tally.fault(request, f"its answer was cut, and seems complete; {self.told()}")
             elif answer.fields.get("x-last") != (request.unique if self._has_trailers(request) else None):
                 tally.fault(request, f"its trailers are lost: {answer.fields}")
@@ -356,9 +358,9 @@ class Talk:
         return any(arrival.killed for arrival in self._site.arrivals.get(request.unique, []))
 
     def _unclear(self, request: Request, answer: Answer) -> bool:
-        """Whether the end may be an end or a cut: asyncio does not say how a TLS connection ended."""
-        cut = request.do in _CUT or self._site.excuses(request.unique, repeatable=request.repeatable)
-        return answer.to_the_end and self._way == "tls" and cut
+        """Whether the end may be an end or a cut: the destination killed a connection by FIN, or it is TLS, of which asyncio does
+        not say how it ended."""
+        return answer.to_the_end and (self._killed(request) or (self._way == "tls" and request.do in _CUT))
 
     def _ours(self, request: Request, answer: Answer) -> None:
         if request.method != "HEAD":
@@ -366,7 +368,7 @@ class Talk:
         if request.denied:
             right = {403}
         elif request.do == "silent":
-            right = {504}
+            right = {502, 504} if self._excused(request) else {504}
         else:
             right = {502} if request.do in (*_CUT, *_BAD, *_ANY) or self._excused(request) else set()
         if answer.status in right:
