@@ -7,7 +7,7 @@ SETUP_DEV := $(VENV)/.ready-dev
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help up test check bench setup setup-dev clean
+.PHONY: help up test check conformance bench setup setup-dev clean
 
 help: ## what each command does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ test: setup-dev ## runs every test, against the real Postgres and the real OPA
 
 check: setup-dev ## linters and types: ruff, mypy, import-linter, opa
 	@OPA_BIN="$$(tools/opa.sh)" tools/check.sh
+
+conformance: setup-dev ## h2spec, Autobahn and grpc-go's interop tests through the gateway (needs Go and a Python 2.7)
+	@OPA_BIN="$$(tools/opa.sh)" $(BIN)/python -m tests.conformance $(ARGS)
 
 bench: setup-dev ## measures one gateway worker beside stock mitmdump
 	@OPA_BIN="$$(tools/opa.sh)" $(BIN)/python -m benchmarks $(ARGS)

@@ -255,9 +255,10 @@ class Request:
         elif passage.answer is not None:
             forward.drop()
             self._answer_ours(passage.answer)
-        else:
+        elif length:
             self._answered = True
             self._wire.head(self._number, response_headers(response, length=None))
+        # else: what has no body is said whole at its end. gRPC takes nothing else for an answer of trailers alone.
 
     def answer_data(self, data: bytes) -> None:
         stream = self._flow.response.stream if self._flow.response is not None else None
@@ -273,6 +274,11 @@ class Request:
         if not self._engine.hooks.tell("response", self._flow):
             self._abort()
             return
+        if not self._answered:
+            self._answered = True
+            self._wire.head(self._number, response_headers(self._flow.response, length=None), end=not trailers)
+            if not trailers and not self._ended:
+                self._wire.reset(self._number, ErrorCodes.NO_ERROR)
         self._wire.finish(self._number, trailers, reset=None if self._ended else ErrorCodes.NO_ERROR)
         self._close()
 

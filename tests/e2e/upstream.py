@@ -40,6 +40,12 @@ class Log:
         return [seen.path for seen in self.requests]
 
 
+def server_context(pair: Pair) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(pair.certificate, pair.key)
+    return context
+
+
 class LoopThread:
     """An event loop of its own, so that blocking clients in a test cannot stop the server they talk to."""
 
@@ -98,9 +104,7 @@ class Upstream:
         app.router.add_route("*", "/{tail:.*}", self._any)
         self._runner = web.AppRunner(app, access_log=None, auto_decompress=False)
         await self._runner.setup()
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(self._pair.certificate, self._pair.key)
-        await web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=context).start()
+        await web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=server_context(self._pair)).start()
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()
         self.https_port, self.http_port = (address[1] for address in self._runner.addresses)
 
@@ -175,10 +179,7 @@ class Misbehaving:
         self._thread.run(self._stop())
 
     async def _start(self) -> None:
-        context = None
-        if self._pair is not None:
-            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-            context.load_cert_chain(self._pair.certificate, self._pair.key)
+        context = None if self._pair is None else server_context(self._pair)
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=context)
         self.port = self._server.sockets[0].getsockname()[1]
 

@@ -28,6 +28,7 @@ class Destination:
         self.connections = 0
         self.refuse: ErrorCodes | None = None
         self.answers = True
+        self.trailers_only = False
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -41,6 +42,8 @@ class Destination:
                         self.heads.append(dict(event.headers))  # type: ignore[arg-type]
                         if self.refuse is not None:
                             h2.reset_stream(event.stream_id, self.refuse)
+                        elif self.trailers_only:
+                            h2.send_headers(event.stream_id, [(":status", "200"), ("grpc-status", "12")], end_stream=True)
                         elif self.answers:
                             h2.send_headers(
                                 event.stream_id,
@@ -50,7 +53,7 @@ class Destination:
                         h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
                         if event.data and self.answers:
                             h2.send_data(event.stream_id, event.data)
-                    case events.StreamEnded() if self.refuse is None and self.answers:
+                    case events.StreamEnded() if self.refuse is None and self.answers and not self.trailers_only:
                         h2.send_headers(event.stream_id, [("grpc-status", "0")], end_stream=True)
             writer.write(h2.data_to_send())
             await writer.drain()
@@ -87,6 +90,23 @@ async def test_a_bidirectional_stream_passes_piece_by_piece(rig: Rig, grpc_conte
     await until(lambda: rig.ledger.fields(Event.ACTION_COMPLETED))
     completed = rig.ledger.fields(Event.ACTION_COMPLETED)[0]
     assert (completed["request_bytes"], completed["response_bytes"]) == (11, 11)
+
+
+@pytest.mark.parametrize("ended", [True, False], ids=["after its message", "before its message has ended"])
+async def test_an_answer_of_trailers_alone_stays_one(rig: Rig, grpc_context: ssl.SSLContext, ended: bool) -> None:
+    """gRPC over HTTP/2, "Trailers-Only": clients look for the status of a call that failed in a head that ends the stream."""
+    made = Destination()
+    made.trailers_only = True
+    async with RawUpstream(made.serve, tls=grpc_context).serving() as destination:
+        rig.lead("raw.test", destination.port)
+        client = await agent(rig, "raw.test")
+        number = await client.raw(call(), end=ended)
+        assert await client.answer(number) == (200, b"")
+        assert client.heads[number]["grpc-status"] == "12"
+        assert number not in client.bodies  # not even an empty DATA frame
+        if not ended:
+            await client.until(lambda: client.resets.get(number) == ErrorCodes.NO_ERROR)
+    await until(lambda: rig.ledger.fields(Event.ACTION_COMPLETED))
 
 
 async def test_the_requests_of_one_agent_share_a_connection(rig: Rig, grpc_context: ssl.SSLContext) -> None:
