@@ -8,7 +8,6 @@ package=github.com/open-policy-agent/opa@$version
 kept=.tools/opa
 
 # Not through a pipe: grep leaves at its match, and with pipefail the rest that OPA cannot say any more would count as a failure.
-# No pipe: a reader that leaves at its first match kills the writer, and pipefail calls a good OPA bad now and then.
 works() { [ -x "$1" ] && [[ "$("$1" version 2>/dev/null)" =~ ^Version:\ 1\.(2[1-9]|[3-9][0-9])\. ]]; }
 
 if [ -n "${OPA_BIN:-}" ]; then
