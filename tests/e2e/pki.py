@@ -32,18 +32,19 @@ class Pair:
 class TestAuthority:
     __test__ = False
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, bare: bool = False) -> None:
+        """`bare`: without key usage and key identifiers, as `openssl req -x509` and `openssl x509 -req` make certificates."""
         self._folder = folder
+        self._bare = bare
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Tests' upstream CA")])
         self._now = datetime.now(UTC)
-        certificate = (
-            self._builder(self._name, self._key.public_key(), timedelta(days=30))
-            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()), critical=False)
-            .add_extension(_MAY_SIGN, critical=True)
-            .sign(self._key, hashes.SHA256())
-        )
+        builder = self._builder(self._name, self._key.public_key(), timedelta(days=30))
+        builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        if not bare:
+            builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()), critical=False)
+            builder = builder.add_extension(_MAY_SIGN, critical=True)
+        certificate = builder.sign(self._key, hashes.SHA256())
         self.file = folder / "upstream-ca.pem"
         self.file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
@@ -51,12 +52,12 @@ class TestAuthority:
         key = ec.generate_private_key(ec.SECP256R1())
         names = [_general_name(host) for host in hosts]
         life = timedelta(hours=-1) if expired else timedelta(days=7)
-        certificate = (
-            self._builder(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, hosts[0])]), key.public_key(), life)
-            .add_extension(x509.SubjectAlternativeName(names), critical=False)
-            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
-            .sign(self._key, hashes.SHA256())
-        )
+        builder = self._builder(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, hosts[0])]), key.public_key(), life)
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+        if not self._bare:
+            identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+            builder = builder.add_extension(identifier, critical=False)
+        certificate = builder.sign(self._key, hashes.SHA256())
         stem = f"{hosts[0].replace('*', 'any')}{'-expired' if expired else ''}"
         pair = Pair(certificate=self._folder / f"{stem}.crt", key=self._folder / f"{stem}.key")
         pair.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import ssl
+from pathlib import Path
 
 import pytest
 
@@ -40,6 +41,17 @@ async def test_a_certificate_of_another_name_is_refused(upstream: Upstream, upst
         await Dialer(roots=upstream_roots, seconds=20).dial(
             key("wrong.test", tls=True), Route(addresses=(ADDRESS,), port=upstream.https_port)
         )
+
+
+async def test_certificates_as_openssl_makes_them_by_itself_are_accepted(tmp_path: Path) -> None:
+    authority = TestAuthority(tmp_path, bare=True)
+    pair = authority.issue("bare.test")
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(pair.certificate, pair.key)
+    async with await asyncio.start_server(lambda _, writer: writer.close(), ADDRESS, 0, ssl=tls) as server:
+        route = Route(addresses=(ADDRESS,), port=server.sockets[0].getsockname()[1])
+        dialled = await Dialer(roots=str(authority.file), seconds=20).dial(key("bare.test", tls=True), route)
+        dialled.link.abort()
 
 
 async def _keep(raw: RawUpstream, reader: asyncio.StreamReader) -> None:
