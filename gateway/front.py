@@ -25,6 +25,7 @@ CHANCES = 4
 """How often an agent may try its credential on one connection."""
 _CONNECT = b"CONNECT "
 _TLS_RECORD = b"\x16\x03"
+_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _LETTERS = frozenset(b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
 
@@ -129,6 +130,9 @@ class Front:
 
     def _inside(self) -> None:
         assert self._target is not None
+        if self._link.tls is not None:
+            self._by_preface(self._target)
+            return
         host, port = self._target
         start = bytes(self._buffer[:2])
         if start == _TLS_RECORD[: len(start)]:
@@ -159,8 +163,20 @@ class Front:
         if client.alpn == b"h2":
             assert self._target is not None
             Http2(self._session, self._target).begin()
-        else:
+        elif not client.alpn:
             self._hand_over(Exchange(self._session, target=self._target, scheme=b"https"))
+
+    def _by_preface(self, target: Target) -> None:
+        """HTTP/1.1 was chosen. Some that offer it for form's sake speak HTTP/2 nevertheless (httpx with `http1=False`)."""
+        start = bytes(self._buffer[: len(_PREFACE)])
+        if start == _PREFACE:
+            data = bytes(self._buffer)
+            self._buffer.clear()
+            carrier = Http2(self._session, target)
+            carrier.begin()
+            carrier.received(self._link, data)
+        elif start != _PREFACE[: len(start)]:
+            self._hand_over(Exchange(self._session, target=target, scheme=b"https"))
 
     def _hand_over(self, exchange: Exchange) -> None:
         data = bytes(self._buffer)

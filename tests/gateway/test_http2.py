@@ -6,7 +6,7 @@ from h2.errors import ErrorCodes
 from h2.exceptions import H2Error
 
 from firewall.audit.entry import Event
-from tests.gateway.http2_agent import agent
+from tests.gateway.http2_agent import Agent, agent
 from tests.gateway.rig import ALLOW, DENY, HOLD, Rig, inner, until
 
 MEGABYTE = 1 << 20
@@ -16,6 +16,25 @@ async def test_a_client_that_offers_both_speaks_http_1(rig: Rig) -> None:
     wire = await rig.tunnel(alpn=["h2", "http/1.1"])
     assert wire.writer.get_extra_info("ssl_object").selected_alpn_protocol() == "http/1.1"
     assert (await wire.ask(inner("/a"))).status == 200
+
+
+async def test_a_client_that_speaks_http_2_although_http_1_was_chosen_is_understood(rig: Rig) -> None:
+    """httpx with `http1=False` offers both for form's sake."""
+    wire = await rig.tunnel(alpn=["http/1.1", "h2"])
+    assert wire.writer.get_extra_info("ssl_object").selected_alpn_protocol() == "http/1.1"
+    made = Agent(wire.reader, wire.writer)
+    made.h2.initiate_connection()
+    for byte in made.h2.data_to_send():  # each in a TLS record of its own
+        await wire.send(bytes([byte]))
+    assert await made.answer(await made.request("GET", "/a")) == (200, b"reached /a")
+    assert rig.ledger.decided() == [("allow", None)]
+
+
+async def test_a_preface_that_is_none_is_a_malformed_request(rig: Rig) -> None:
+    wire = await rig.tunnel(alpn=["http/1.1", "h2"])
+    assert (await wire.ask(b"PRI * HTTP/2.0\r\n\r\nGET / HTTP/1.1\r\nHost: up.test\r\n\r\n")).code == "malformed"
+    assert await wire.rest() == b""
+    assert rig.log.requests == []
 
 
 async def test_an_allowed_request_passes_to_a_destination_that_speaks_http_1(rig: Rig) -> None:
