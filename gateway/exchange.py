@@ -5,16 +5,14 @@ when its answer is out. The steps of the path see mitmproxy's flows; nothing of 
 """
 
 from enum import Enum
-from time import time
 from typing import TYPE_CHECKING
 
 from mitmproxy import http
 
-from addons.passage import Condemned
 from addons.tunnels import Target
 from firewall.errors import Malformed, Refused
 from gateway.body import Body
-from gateway.fields import Fields
+from gateway.flows import condemned
 from gateway.link import Link
 from gateway.message import end_of_head, read_request
 from gateway.timeouts import Phase
@@ -112,7 +110,8 @@ class Exchange:
         return max(self._link.last, self._turn.last_byte() if self._turn is not None else 0.0)
 
     def tick(self, now: float) -> None:
-        pass
+        if self._state is State.CLOSING and self._session.phase is Phase.ANSWER and not self._link.backlog:
+            self._session.expect(Phase.LINGER)
 
     def expired(self, phase: Phase) -> None:
         self._engine.log.info("connection.timeout", phase=phase.value)
@@ -137,7 +136,7 @@ class Exchange:
                 raise Malformed("CONNECT comes first on its connection")
         except Refused as error:
             self._buffer.clear()
-            self._start(_condemned(error), 0)
+            self._start(condemned(error), 0)
         else:
             self._start(request, length)
         return self._state is not State.GONE
@@ -163,8 +162,9 @@ class Exchange:
         elif turn.close or not turn.body.done:
             # A client that is still sending would lose the answer to a reset; what it sends is read and forgotten for a while.
             self._state = State.CLOSING
-            self._session.expect(Phase.LINGER)
             self._link.finish()
+            # What is written already may be read as slowly as any answer.
+            self._session.expect(Phase.ANSWER if self._link.backlog else Phase.LINGER)
             self.go_on()
         else:
             self._state = State.IDLE
@@ -178,14 +178,3 @@ class Exchange:
         self._state = State.IDLE
         self._session.expect(Phase.IDLE)
         return True
-
-
-def _condemned(error: Refused) -> http.Request:
-    """Stands for a head that is none, and goes the same way, so that its refusal is recorded like any."""
-    request = Condemned.__new__(Condemned)
-    request.data = http.RequestData(
-        http_version=b"HTTP/1.1", headers=Fields(), content=b"", trailers=None, timestamp_start=time(), timestamp_end=None,
-        host="unknown.invalid", port=80, method=b"GET", scheme=b"http", authority=b"", path=b"/",
-    )  # fmt: skip
-    request.refusal = error
-    return request

@@ -1,6 +1,26 @@
-"""mitmproxy's flows at their end."""
+"""mitmproxy's flows where they are more, or less, than a request."""
+
+from time import time
 
 from mitmproxy import http
+
+from addons.passage import Condemned
+from addons.tunnels import Target
+from firewall.errors import Refused
+from gateway.fields import Fields
+
+NOWHERE: Target = ("unknown.invalid", 80)
+
+
+def condemned(error: Refused, *, target: Target = NOWHERE, scheme: bytes = b"http") -> Condemned:
+    """Stands for a head that is none, and goes the same way, so that its refusal is recorded like any."""
+    request = Condemned.__new__(Condemned)
+    request.data = http.RequestData(
+        http_version=b"HTTP/1.1", headers=Fields(), content=b"", trailers=None, timestamp_start=time(), timestamp_end=None,
+        host=target[0], port=target[1], method=b"GET", scheme=scheme, authority=b"", path=b"/",
+    )  # fmt: skip
+    request.refusal = error
+    return request
 
 
 def forget(flow: http.HTTPFlow) -> None:

@@ -1,10 +1,5 @@
 """HTTP/2 from agents that speak nothing else: the same path, the same rules (TRAPS 14, 15, 20)."""
 
-from contextlib import suppress
-
-from h2.errors import ErrorCodes
-from h2.exceptions import H2Error
-
 from firewall.audit.entry import Event
 from tests.gateway.http2_agent import Agent, agent
 from tests.gateway.rig import ALLOW, DENY, HOLD, Rig, inner, until
@@ -77,59 +72,3 @@ async def test_a_held_one_does_not_stop_the_others_and_passes_once_approved(rig:
     rig.approve()
     assert await made.answer(held) == (200, b"reached /held")
     assert rig.log.requests[-1].body == b"amount=5"
-
-
-async def test_a_reset_while_it_is_held_ends_the_hold(rig: Rig) -> None:
-    made = await agent(rig)
-    rig.engine.verdict = HOLD
-    number = await made.request("POST", "/held", end=False)
-    await made.data(number, b"x", end=True)
-    await rig.held()
-    made.h2.reset_stream(number, ErrorCodes.CANCEL)
-    await made.flush()
-    await rig.held(0)
-    assert rig.ledger.decided() == [("pending", "client-left")]
-    assert rig.log.requests == []
-
-
-async def test_a_body_of_unknown_length_is_framed_by_us(rig: Rig) -> None:
-    """TRAPS 20: a body that is itself a request must not become one."""
-    made = await agent(rig)
-    number = await made.request("GET", "/a", end=False)
-    await made.data(number, b"GET /smuggled HTTP/1.1\r\nHost: up.test\r\n\r\n", end=True)
-    assert (await made.answer(number))[0] == 200
-    assert [(seen.path, seen.body) for seen in rig.log.requests] == [("/a", b"GET /smuggled HTTP/1.1\r\nHost: up.test\r\n\r\n")]
-
-
-async def test_an_answer_to_an_upload_comes_before_its_end(rig: Rig) -> None:
-    """TRAPS 15."""
-    made = await agent(rig)
-    rig.engine.verdict = DENY
-    number = await made.request("POST", "/a", end=False, content_length=str(100 * MEGABYTE))
-    await made.data(number, b"x" * 1000)
-    assert await made.code(number) == (403, "policy")
-    await made.until(lambda: number in made.resets)
-    assert made.resets[number] == ErrorCodes.NO_ERROR
-
-
-async def test_an_upload_to_be_held_has_its_limit(rig: Rig) -> None:
-    made = await agent(rig)
-    rig.engine.verdict = HOLD
-    number = await made.request("POST", "/a", end=False)
-    with suppress(H2Error):  # the stream may end while it still sends
-        for _ in range(8):
-            await made.data(number, b"x" * MEGABYTE)
-    assert await made.code(number) == (413, "body-too-large")
-    assert rig.log.heads == 0
-    assert rig.ledger.states == {}
-
-
-async def test_trailers_of_a_request_are_refused(rig: Rig) -> None:
-    made = await agent(rig)
-    rig.engine.verdict = HOLD
-    number = await made.request("POST", "/a", end=False)
-    await made.data(number, b"body")
-    made.h2.send_headers(number, [("x-more", "1")], end_stream=True)
-    await made.flush()
-    assert await made.code(number) == (400, "malformed")
-    assert rig.log.requests == []
