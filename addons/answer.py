@@ -26,4 +26,4 @@ def _reason(error: Refused, action_id: ActionId | None) -> str:
     words = [error.title(), *(f"rule {rule}" for rule in error.rules[:3])]
     if action_id is not None:
         words.append(action_id)
-    return "; ".join(words).encode("ascii", "replace").decode()
+    return "".join(letter if " " <= letter <= "~" else "?" for letter in "; ".join(words))

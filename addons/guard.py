@@ -239,7 +239,7 @@ class Firewall:
                 self._cut(client_id, tunnel)
 
     def _cut(self, client_id: str, tunnel: Tunnel) -> None:
-        if all(passage.released or passage.answer is not None for passage in tunnel.passages):
+        if all(passage.released or passage.parked or passage.answer is not None for passage in tunnel.passages):
             self._close_client(client_id)
             return
         for passage in tunnel.passages:  # being judged or held: it is answered, and then refused whatever comes next

@@ -56,15 +56,15 @@ class Turn:
         self._passage: Passage | None = None
         self._forward: Forward | None = None
         self._length = length
-        self._pieces: list[bytes] = []
+        self._gathered = bytearray()
         self._state = State.JUDGED
         self._old = request.data.http_version == b"HTTP/1.0"
         """The client speaks HTTP/1.0."""
         self._answer_length: int | None = None
         """Of the answer as it is sent on; None as long as nothing was."""
         self.body = Body(length, strict=True)
-        options = str(request.headers.get("connection", "")).lower()
-        self.close = "close" in options or (self._old and "keep-alive" not in options) or isinstance(request, Condemned)
+        # RFC 9112, section 9.3: a proxy keeps no connection of HTTP/1.0, whatever is asked for.
+        self.close = self._old or "close" in str(request.headers.get("connection", "")).lower() or isinstance(request, Condemned)
 
     # --- the exchange
 
@@ -89,7 +89,7 @@ class Turn:
         return self._forward.last_byte if self._forward is not None else 0.0
 
     def expired(self, phase: Phase) -> None:
-        if self._forward is not None and phase in (Phase.DIAL, Phase.ANSWER):
+        if self._forward is not None and phase in (Phase.DIAL, Phase.ANSWER) and not self._link.congested:
             what = "did not accept the connection" if phase is Phase.DIAL else "was silent for too long"
             self._forward.expire(UpstreamTimeout(f"the destination {what}"))
         else:
@@ -98,7 +98,7 @@ class Turn:
     def lost(self) -> None:
         """The client is gone."""
         self._state = State.OVER
-        self._pieces.clear()
+        self._gathered = bytearray()
         forward, self._forward = self._forward, None
         if forward is not None:
             forward.drop()
@@ -114,6 +114,13 @@ class Turn:
     def _judged(self, well: bool) -> None:
         if self._state is not State.JUDGED:
             return
+        try:
+            self._go_on(well)
+        except Exception:  # what is left half done has nobody else who would end it
+            self._engine.log.exception("turn.failed")
+            self._link.abort()
+
+    def _go_on(self, well: bool) -> None:
         passage = self._passage = passage_of(self._flow)
         if not well or passage is None:
             self._link.abort()
@@ -121,10 +128,13 @@ class Turn:
             self._answer_ours(passage.answer)
         elif passage.released:
             self._send_on(passage)
-        else:
+        elif passage.parked:
             self._state = State.COLLECTING
             self._session.expect(Phase.BODY)
+            self._session.request_since = self._engine.now()
             self._say_continue()
+        else:
+            raise AssertionError("a request was neither refused nor released, nor does it wait for its body")
         self._exchange.go_on()
 
     def _say_continue(self) -> None:
@@ -141,17 +151,15 @@ class Turn:
         except Malformed as error:
             passage.spoilt = error
         else:
-            self._pieces.append(data)
+            self._gathered += data
             passage.gathered += len(data)
             if passage.gathered > passage.held_bytes:
                 passage.spoilt = BodyTooLarge("too large to approve")
-        if passage.spoilt is not None:
-            self._pieces.clear()
-        elif self.body.done:
-            self._flow.request.data.content = b"".join(self._pieces)
-            self._pieces.clear()
-        else:
-            return False
+        if passage.spoilt is None:
+            if not self.body.done:
+                return False
+            self._flow.request.data.content = bytes(self._gathered)
+        self._gathered = bytearray()
         self._flow.request.data.timestamp_end = time()
         self._run("request")
         return True
@@ -202,8 +210,6 @@ class Turn:
             self._link.hold()
         else:
             self._link.unhold()
-
-    full = stop
 
     def interim(self, response: http.Response) -> None:
         if not self._old:

@@ -1,5 +1,7 @@
 import json
 
+import pytest
+
 from addons.answer import answer
 from firewall.errors import DeniedByPolicy, Pending, Unidentified
 from firewall.ids import ActionId, ApprovalId
@@ -18,9 +20,12 @@ def test_the_reason_phrase_carries_rule_and_action_for_clients_that_lose_the_bod
     assert answer(DeniedByPolicy("no", rules=("closed",)), ACTION).reason == f"Denied by policy; rule closed; {ACTION}"
 
 
-def test_a_rule_name_cannot_split_the_head() -> None:
-    made = answer(DeniedByPolicy("no", rules=("naïve",)), ACTION)
-    assert made.reason == f"Denied by policy; rule na?ve; {ACTION}"
+@pytest.mark.parametrize(
+    ("rule", "said"), [("naïve", "na?ve"), ("a\r\nX-AAF-Decision: allow", "a??X-AAF-Decision: allow"), ("a\x00", "a?")]
+)
+def test_a_rule_name_cannot_split_the_head(rule: str, said: str) -> None:
+    made = answer(DeniedByPolicy("no", rules=(rule,)), ACTION)
+    assert made.reason == f"Denied by policy; rule {said}; {ACTION}"
 
 
 def test_what_was_not_identified_names_no_action() -> None:
