@@ -7,12 +7,14 @@ bytes as they came. `mitmdump` is mitmproxy's own, with its default options. The
 import asyncio
 import re
 import socket
+import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 from tests.attacks.witness import Message, read_message
+from tests.e2e.parts import free_port, until
 
 DENIED_HOSTS = frozenset({"denied.test", "localhost", "127.0.0.1", "169.254.169.254"})
 REFUSAL = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -27,15 +29,19 @@ async def by_the_system(host: str) -> str:
 
 
 class Naive:
-    """`routes`: where names lead. `judged`: what it has judged, `METHOD target`. `length_first`: as the destination does not.
-    `resolve`: asked once for the judgement and once more for the dialling."""
+    """`port`: of the destination, whatever name and port are asked for. `judged`: what it has judged, `METHOD target`. `dialled`:
+    the addresses that it has dialled. `length_first`: as the destination does not. `resolve`: asked once for the judgement, of
+    which `secret` is refused, and once more for the dialling."""
 
-    def __init__(self, routes: Mapping[str, int], *, length_first: bool, resolve: Resolve = by_the_system) -> None:
-        self._routes = routes
+    def __init__(self, port: int, *, length_first: bool, resolve: Resolve | None = None, secret: str = "") -> None:
+        self._to = port
         self._length_first = length_first
-        self._resolve = resolve
+        self._resolve = resolve or by_the_system
+        self._secret = secret
         self._tasks: set[asyncio.Task[None]] = set()
+        self._writers: list[asyncio.StreamWriter] = []
         self.judged: list[str] = []
+        self.dialled: list[str] = []
         self.port = 0
 
     @asynccontextmanager
@@ -48,12 +54,15 @@ class Naive:
             server.close()
             for task in self._tasks:
                 task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            for writer in self._writers:
+                writer.close()
+            await asyncio.gather(*self._tasks, *(writer.wait_closed() for writer in self._writers), return_exceptions=True)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
+        self._writers.append(writer)
         with suppress(ConnectionError, asyncio.CancelledError):
             await self._serve(reader, writer)
         writer.close()
@@ -65,7 +74,9 @@ class Naive:
         while data := await reader.read(65536):
             buffer += data
             if tunnel and not buffer[:1].isalpha():
-                upstreams.setdefault(tunnel, await self._dial(tunnel, writer)).write(buffer)
+                if tunnel not in upstreams:
+                    upstreams[tunnel] = await self._dial(tunnel, writer)
+                upstreams[tunnel].write(buffer)
                 buffer = b""
             while (message := read_message(buffer, length_first=self._length_first)) is not None:
                 raw, buffer = buffer[: message.size], buffer[message.size :]
@@ -86,15 +97,15 @@ class Naive:
         host = _host(where)
         if host in DENIED_HOSTS or path.startswith("/denied"):
             return True
-        return self._resolve is not by_the_system and await self._resolve(host) in DENIED_HOSTS | {"127.0.0.3"}
+        return self._secret != "" and await self._resolve(host) == self._secret
 
     async def _dial(self, where: str, client: asyncio.StreamWriter) -> asyncio.StreamWriter:
         host = _host(where)
-        port = self._routes.get(host) or int(re.sub(r"\D", "", where.rpartition(":")[2]) or 80)
-        address = "127.0.0.1" if host in self._routes else await self._resolve(host)
-        reader, writer = await asyncio.open_connection(address, port)
-        task = asyncio.create_task(_pump(reader, client))
-        self._tasks.add(task)
+        address = "127.0.0.1" if host.endswith((".test", ".com")) and not self._secret else await self._resolve(host)
+        self.dialled.append(address)
+        reader, writer = await asyncio.open_connection(address, self._to)
+        self._writers.append(writer)
+        self._tasks.add(asyncio.create_task(_pump(reader, client)))
         return writer
 
 
@@ -120,29 +131,22 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
             await writer.drain()
 
 
-@asynccontextmanager
-async def mitmdump(folder: Path) -> AsyncIterator[int]:
-    """Stock mitmproxy as a process of its own; its port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+@contextmanager
+def mitmdump(folder: Path) -> Iterator[int]:
+    """Stock mitmproxy as a process of its own; its port. Destinations need no certificate."""
+    port = free_port()
     command = [str(Path(sys.executable).parent / "mitmdump"), "-q", "--listen-host", "127.0.0.1", "--listen-port", str(port)]
-    process = await asyncio.create_subprocess_exec(*command, "--set", f"confdir={folder}", "--set", "ssl_insecure=true")
+    process = subprocess.Popen([*command, "--set", f"confdir={folder}", "--set", "ssl_insecure=true"])
     try:
-        await _listening(process, port)
+        until(lambda: process.poll() is not None or _listens(port), 60)
+        assert process.poll() is None, "mitmdump ended"
         yield port
     finally:
         process.terminate()
-        await process.wait()
+        process.wait(30)
 
 
-async def _listening(process: asyncio.subprocess.Process, port: int) -> None:
-    while process.returncode is None:
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
-        except ConnectionError:
-            await asyncio.sleep(0.05)
-        else:
-            writer.close()
-            return
-    raise AssertionError("mitmdump ended")
+def _listens(port: int) -> bool:
+    with suppress(ConnectionError), socket.create_connection(("127.0.0.1", port)):
+        return True
+    return False

@@ -110,12 +110,13 @@ class Naming:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
     """One vector of the family against a build without the guard. `through`: text that the destination gets; `unjudged`: a request
-    that it reads although the proxy never saw one; `got`: text that the agent gets."""
+    that it reads although the proxy never saw one; `dialled`: an address; `got`: text that the agent gets."""
 
     build: str
     attack: str
     through: str = ""
     unjudged: str = ""
+    dialled: str = ""
     got: str = ""
 
 

@@ -107,9 +107,13 @@ class Witness:
         assert task is not None
         self._tasks.add(task)
         self.connections += 1
-        with suppress(ConnectionError, ssl.SSLError, asyncio.CancelledError):
-            await self._serve(reader, writer, self.connections)
-        writer.close()
+        try:
+            with suppress(ConnectionError, ssl.SSLError, asyncio.CancelledError):
+                await self._serve(reader, writer, self.connections)
+        finally:
+            writer.close()
+            with suppress(ConnectionError, ssl.SSLError, TimeoutError):
+                await writer.wait_closed()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int) -> None:
         buffer = b""
