@@ -9,7 +9,7 @@ from aiohttp import web
 
 from control_api.faults import NoCredential
 from firewall.ids import AgentId, KeyId
-from firewall.ports import Agent, Agents, Credential
+from firewall.ports import Agent, Credential, Holders
 from firewall.reads import Reads
 
 CREDENTIAL_LENGTH = 512
@@ -54,7 +54,7 @@ NOBODY = Caller(role=Role.NOBODY)
 class Door:
     """Looks every credential up afresh, so that a revoked or expired one ends at once."""
 
-    def __init__(self, reads: Reads, agents: Agents, bundle_token: str) -> None:
+    def __init__(self, reads: Reads, agents: Holders, bundle_token: str) -> None:
         self._reads = reads
         self._agents = agents
         self._bundle_token = bundle_token.encode()
@@ -71,7 +71,9 @@ class Door:
             if len(named) > 1:
                 raise refused("send a key or an agent's credential, not both")
             return await self._bearer(headers["Authorization"])
-        return await self._agent(headers.get("X-Agent-Id", ""), headers.get("X-Agent-Key", ""))
+        name, token = headers.get("X-Agent-Id", ""), headers.get("X-Agent-Key", "")
+        credential = await self._agents.find(name, token) if name and token else None
+        return self._agent(credential, "the agent's credential is unknown, revoked or expired")
 
     async def is_live(self, caller: Caller) -> bool:
         """Whether a credential that was good still is: asked again while an answer goes on."""
@@ -88,14 +90,13 @@ class Door:
             return Caller(role=Role.BUNDLE, name="opa")
         key_hash = hashlib.sha256(secret).digest()
         key = await self._reads.key(key_hash)
-        if key is None:
-            raise refused("the key is unknown, revoked or expired")
-        return Caller(role=Role(key.role), name=key.name, key_id=key.id, key_hash=key_hash)
+        if key is not None:
+            return Caller(role=Role(key.role), name=key.name, key_id=key.id, key_hash=key_hash)
+        return self._agent(await self._agents.holder(token.strip()), "the key is unknown, revoked or expired")
 
-    async def _agent(self, name: str, token: str) -> Caller:
-        credential = await self._agents.find(name, token) if name and token else None
+    def _agent(self, credential: Credential | None, otherwise: str) -> Caller:
         if credential is None or not self._agents.is_live(credential):
-            raise refused("the agent's credential is unknown, revoked or expired")
+            raise refused(otherwise)
         return Caller(role=Role.AGENT, name=credential.agent.name, credential=credential)
 
 

@@ -16,7 +16,11 @@ from control_api.route import Route
 REF = "#/components/schemas/{model}"
 PREFIXES = {"actions": "act", "agents": "agt", "approvals": "apr", "keys": "key", "tokens": "tok"}
 SECURITY = {
-    "key": {"type": "http", "scheme": "bearer", "description": "An API key; the bundle route takes the bundle token."},
+    "key": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An API key, or an agent's token; the bundle route takes the bundle token.",
+    },
     "agentId": {"type": "apiKey", "in": "header", "name": "X-Agent-Id", "description": "The agent's name or identifier."},
     "agentKey": {"type": "apiKey", "in": "header", "name": "X-Agent-Key", "description": "The agent's token."},
 }
@@ -65,9 +69,7 @@ def _operation(route: Route) -> dict[str, Any]:
 def _security(route: Route) -> list[dict[str, list[str]]]:
     if Role.NOBODY in route.roles:
         return [{}]
-    schemes: list[dict[str, list[str]]] = []
-    if route.roles - {Role.AGENT}:
-        schemes.append({"key": []})
+    schemes: list[dict[str, list[str]]] = [{"key": []}]
     if Role.AGENT in route.roles:
         schemes.append({"agentId": [], "agentKey": []})
     return schemes

@@ -250,6 +250,14 @@ class Agents(Protocol):
         """`callback` runs whenever agents or tokens may have changed."""
 
 
+class Holders(Agents, Protocol):
+    """For the control API, where an agent may show its token without its name."""
+
+    async def holder(self, token: str) -> Credential | None:
+        """Raises LedgerUnavailable."""
+        ...
+
+
 class Approvals(Protocol):
     async def get(self, approval_id: ApprovalId) -> Approval | None:
         """Raises LedgerUnavailable."""

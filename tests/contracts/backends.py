@@ -15,7 +15,7 @@ from firewall.backends.memory.ledger import MemoryLedger
 from firewall.backends.memory.state import Memory
 from firewall.backends.postgres.store import Store
 from firewall.ids import WriterId
-from firewall.ports import Agents, Approvals, Item, Ledger, Revisions
+from firewall.ports import Approvals, Holders, Item, Ledger, Revisions
 from firewall.seal import Sealer
 from tests.conftest import Database
 
@@ -27,7 +27,7 @@ class Process:
     writer: WriterId
     ledger: Ledger
     approvals: Approvals
-    agents: Agents
+    agents: Holders
     revisions: Revisions
 
 

@@ -145,6 +145,14 @@ async def test_a_wrong_token_or_name_is_nobodys(scene: Scene, name: str, token: 
     assert await scene.process.agents.find(name, token) is None
 
 
+async def test_a_token_alone_says_whose_it_is(scene: Scene) -> None:
+    found = await scene.process.agents.holder("secret")
+    assert found is not None
+    assert found == await scene.process.agents.find("bot", "secret")
+    assert await scene.process.agents.holder("wrong") is None
+    assert await scene.process.agents.holder("\udc80") is None
+
+
 async def test_an_agent_created_twice_is_refused(scene: Scene) -> None:
     assert await scene.creates_agent(AgentId(fresh("agt")), "bot", "another") == "exists"
     assert await scene.process.agents.find("bot", "another") is None
@@ -172,6 +180,7 @@ async def test_a_rotated_token_ends_the_older_ones_in_every_process(scene: Scene
 
     await until(ended)
     assert await other.agents.find("bot", "secret") is None
+    assert await other.agents.holder("secret") is None
     assert await other.agents.find("bot", "third") is not None
 
 

@@ -63,6 +63,21 @@ async def test_a_key_expires(api: Any) -> None:
     assert (await api.call("GET", "/v1/agents", who="", headers=headers)).status == 401
 
 
+async def test_an_agents_token_is_a_bearer_too_and_opens_no_more(api: Any) -> None:
+    bearer = {"Authorization": f"Bearer {api.keys['agent']['X-Agent-Key']}"}
+    assert (await api.call("GET", "/v1/actions", who="", headers=bearer)).status == 200
+    for route in ROUTES:
+        if Role.AGENT not in route.roles:
+            reply = await api.call(
+                route.method, path_of(route.path), {} if route.body is not None else None, who="", headers=bearer
+            )
+            assert reply.status == 403, f"{route.method} {route.path}"
+    agents = (await api.call("GET", "/v1/agents")).body["data"]
+    agent_id = next(agent["id"] for agent in agents if agent["name"] == api.keys["agent"]["X-Agent-Id"])
+    assert (await api.call("POST", f"/v1/agents/{agent_id}/disable", {})).status == 200
+    assert (await api.call("GET", "/v1/actions", who="", headers=bearer)).status == 401
+
+
 async def test_both_kinds_of_credential_at_once_are_refused(api: Any) -> None:
     reply = await api.call("GET", "/v1/actions", who="agent", headers=api.keys["admin"])
     assert reply.status == 401

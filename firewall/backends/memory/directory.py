@@ -27,10 +27,8 @@ class MemoryAgents:
         self._memory = memory
 
     def known(self, name: str, token: str) -> Credential | None:
-        found = self._memory.credentials.get(hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest())
-        if found is None or name not in (found.agent.name, found.agent.id) or not found.live_at(self._memory.clock()):
-            return None
-        return found
+        found = self._live(token)
+        return found if found is not None and name in (found.agent.name, found.agent.id) else None
 
     def is_live(self, credential: Credential) -> bool:
         current = self._memory.credentials.get(credential.token_hash)
@@ -39,8 +37,15 @@ class MemoryAgents:
     async def find(self, name: str, token: str) -> Credential | None:
         return self.known(name, token)
 
+    async def holder(self, token: str) -> Credential | None:
+        return self._live(token)
+
     def on_change(self, callback: Callable[[], None]) -> None:
         self._memory.callbacks.append(callback)
+
+    def _live(self, token: str) -> Credential | None:
+        found = self._memory.credentials.get(hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest())
+        return found if found is not None and found.live_at(self._memory.clock()) else None
 
 
 class MemoryRevisions:

@@ -40,7 +40,7 @@ class AgentDirectory:
 
     def known(self, name: str, token: str) -> Credential | None:
         """What is in memory, without asking the database. `name`: the agent's name or id."""
-        return self._match(name, self._known.get(_hash(token)))
+        return _named(name, self._live(token))
 
     def is_live(self, credential: Credential) -> bool:
         """Whether a credential that was good still is: for every request, and while one is held."""
@@ -49,7 +49,11 @@ class AgentDirectory:
 
     async def find(self, name: str, token: str) -> Credential | None:
         """Raises LedgerUnavailable when the database cannot be asked, or is asked too often about tokens nobody knows."""
-        found = self.known(name, token)
+        return _named(name, await self.holder(token))
+
+    async def holder(self, token: str) -> Credential | None:
+        """Raises LedgerUnavailable, as `find` does."""
+        found = self._live(token)
         if found is not None:
             return found
         if self._waiting >= LOOKUPS_WAITING:
@@ -66,7 +70,7 @@ class AgentDirectory:
             return None
         credential = _credential(row)
         self._known[credential.token_hash] = credential
-        return self._match(name, credential)
+        return self._live(token)
 
     async def refresh(self) -> None:
         rows = await self._pool.fetch(_ALL, timeout=5)
@@ -83,10 +87,13 @@ class AgentDirectory:
                 return row
             # What was read may be older than the refresh: to keep it could bring back a token that was revoked meanwhile.
 
-    def _match(self, name: str, credential: Credential | None) -> Credential | None:
-        if credential is None or name not in (credential.agent.name, credential.agent.id):
-            return None
-        return credential if credential.live_at(datetime.now(UTC)) else None
+    def _live(self, token: str) -> Credential | None:
+        credential = self._known.get(_hash(token))
+        return credential if credential is not None and credential.live_at(datetime.now(UTC)) else None
+
+
+def _named(name: str, credential: Credential | None) -> Credential | None:
+    return credential if credential is not None and name in (credential.agent.name, credential.agent.id) else None
 
 
 def _hash(token: str) -> bytes:
