@@ -1,7 +1,7 @@
 """`make bench`: one run, printed and written to `benchmarks/results.md`. `--quick` measures less, and writes nothing.
 
-Exit status 1: an answer was not 200, fewer decisions stand in the log than requests were answered, or the database was not as safe
-as it ships.
+Exit status 1: an answer was not 200, fewer decisions stand in the log than requests were answered, the database was not as safe
+as it ships, or memory went over a limit.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import asyncpg
 
-from benchmarks import held, latency, report, throughput, workers
+from benchmarks import held, latency, memory, report, throughput, workers
 from benchmarks.place import destination
 from benchmarks.system import Access, Target, firewall, mitmdump
 
@@ -66,8 +66,10 @@ def main() -> int:
     quick = parser.parse_args().quick
     with tempfile.TemporaryDirectory(prefix="aaf-bench-files-") as name, destination(Path(name)) as place:
         folder = Path(name)
+        many = 100 if quick else 1000
         with firewall(folder, place) as (ours, access):  # new and empty, so that memory shows what is held
-            waits = asyncio.run(held.measure(ours, access, place, many=100 if quick else 1000, samples=20 if quick else 200))
+            waits = asyncio.run(held.measure(ours, access, place, many=many, samples=20 if quick else 200))
+        figures = [memory.each(waits.bytes_each, many), *memory.measure(folder, place, quick=quick)]
         with mitmdump(folder, place.ca_file) as stock, firewall(folder, place) as (ours, access):
             versions = asyncio.run(_versions(access, ours))
             rounds, seconds = (1, 1.0) if quick else (3, 2.0)
@@ -82,12 +84,13 @@ def main() -> int:
         print(f"FAILED: {asked} requests were answered; {stored}", file=sys.stderr)
         return 1
     text = f"{report.machine(datetime.now(UTC), versions)}\n\n{report.table(found)}\n\n"
-    text += f"{report.waits(waits)}\n{report.latency(added)}\n{report.several(several)}\n{report.beside(found)}\n"
+    text += f"{report.waits(waits)}\n{report.memory(figures)}\n{report.latency(added)}\n"
+    text += f"{report.several(several)}\n{report.beside(found)}\n"
     text += f"- {asked:,} requests were answered through the firewall, {entries:,} decisions stand in its log\n"
     print(text)
     if not quick:
         RESULTS.write_text(text)
-    return 0
+    return 1 if any(figure.over for figure in figures) else 0
 
 
 if __name__ == "__main__":

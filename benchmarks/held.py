@@ -6,7 +6,8 @@ import json
 import ssl
 import time
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from benchmarks.client import Connection, Proxy, connect, request
@@ -45,23 +46,50 @@ class Waits:
     bytes_each: int
 
 
-async def measure(target: Target, access: Access, place: Place, *, many: int, samples: int) -> Waits:
+@asynccontextmanager
+async def opened(access: Access) -> AsyncIterator[Store]:
     store = await Store.connect(access.dsn, sealer=Sealer(base64.b64decode(access.master_key)), process="bench")
     try:
+        yield store
+    finally:
+        await store.close()
+
+
+async def measure(target: Target, access: Access, place: Place, *, many: int, samples: int) -> Waits:
+    async with opened(access) as store:
         alone = await Crowd(store, target, place, "alone").one_by_one(samples)
         before = target.resident()
         crowd = Crowd(store, target, place, "crowd")
         await crowd.gather(many)
         bytes_each = max(0, target.resident() - before) // many
         return Waits(released=[alone, await crowd.released(samples)], bytes_each=bytes_each)
-    finally:
-        await store.close()
 
 
 def released(held: int, sent: Mapping[str, int], seen: Mapping[str, int]) -> Released:
     """`sent`, `seen`: by path, when its vote was sent and when its first byte came, in ns of one clock."""
     took = [seen[path] - at for path, at in sent.items()]
     return Released(held=held, samples=len(took), p50=percentile(took, 0.5) / 1e6, p99=percentile(took, 0.99) / 1e6)
+
+
+async def pending(store: Store) -> list[tuple[ApprovalId, str]]:
+    """With their paths, oldest first."""
+    found = []
+    for row in await store.pool.fetch(_PENDING):
+        approval = ApprovalId(from_uuid("apr", row["id"]))
+        found.append((approval, str(store.approvals.open_summary(approval, row["sealed"])["path"])))
+    return found
+
+
+async def approve(store: Store, approval: ApprovalId) -> None:
+    vote = Item(
+        drafts=(
+            events.voted(approval, voter="bench", voter_id="bench", choice=Choice.APPROVE, comment="", channel="bench"),
+            events.approval_settled(approval, choice=Choice.APPROVE, voter="bench", voter_id="bench"),
+        ),
+        change=CastVote(approval_id=approval, voter_id="bench", voter="bench", choice=Choice.APPROVE, comment=""),
+    )
+    if not isinstance(await store.ledger.append(vote), Appended):
+        raise SystemExit("FAILED: a vote was lost")
 
 
 class Crowd:
@@ -78,7 +106,7 @@ class Crowd:
     async def one_by_one(self, samples: int) -> Released:
         for _ in range(samples):
             await self.gather(1)
-            await self._approve(*(await self._pending())[0])
+            await self._approve(*(await pending(self._store))[0])
         return await self._result(1)
 
     async def gather(self, count: int) -> None:
@@ -94,7 +122,7 @@ class Crowd:
 
     async def released(self, samples: int) -> Released:
         held = self._held
-        for approval, path in (await self._pending())[:samples]:
+        for approval, path in (await pending(self._store))[:samples]:
             await self._approve(approval, path)
         return await self._result(held)
 
@@ -107,31 +135,20 @@ class Crowd:
         text = request(proxy, "POST", self._place.host, self._place.https, path, b"{}", tunnelled=True)
         self._waiting[path] = asyncio.create_task(_ask(connection, text))
 
-    async def _pending(self) -> list[tuple[ApprovalId, str]]:
-        found = []
-        for row in await self._store.pool.fetch(_PENDING):
-            approval = ApprovalId(from_uuid("apr", row["id"]))
-            found.append((approval, str(self._store.approvals.open_summary(approval, row["sealed"])["path"])))
-        return found
-
     async def _approve(self, approval: ApprovalId, path: str) -> None:
-        vote = Item(
-            drafts=(
-                events.voted(approval, voter="bench", voter_id="bench", choice=Choice.APPROVE, comment="", channel="bench"),
-                events.approval_settled(approval, choice=Choice.APPROVE, voter="bench", voter_id="bench"),
-            ),
-            change=CastVote(approval_id=approval, voter_id="bench", voter="bench", choice=Choice.APPROVE, comment=""),
-        )
         self._sent[path] = time.monotonic_ns()
-        if not isinstance(await self._store.ledger.append(vote), Appended):
-            raise SystemExit("FAILED: a vote was lost")
+        await approve(self._store, approval)
         status = await self._waiting.pop(path)
         if status != 200:
             raise SystemExit(f"FAILED: an approved request was answered {status}")
 
-    async def _result(self, held: int) -> Released:
+    def leave(self) -> None:
+        """All who still wait."""
         for task in self._waiting.values():
             task.cancel()
+
+    async def _result(self, held: int) -> Released:
+        self.leave()
         return released(held, self._sent, await asyncio.to_thread(_seen, self._place))
 
 

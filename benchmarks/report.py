@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmarks.held import Waits
 from benchmarks.latency import Added
+from benchmarks.memory import Figure
 from benchmarks.throughput import Cell, Measured
 from benchmarks.workers import Workers
 
@@ -55,8 +56,14 @@ def waits(result: Waits) -> str:
         "the vote is sent, its commit included, to the first byte at the destination, a new TLS connection to it included)"
         for r in result.released
     ]
-    lines.append(f"- memory of the gateway for each held HTTPS request, connection included: {result.bytes_each / 1024:.0f} KiB")
     return "\n".join(lines)
+
+
+def memory(figures: Sequence[Figure]) -> str:
+    return "\n".join(
+        f"- memory, {each.name}: {each.value:.1f} {each.unit} (limit {each.limit:g}{', MISSED' if each.over else ''})"
+        for each in figures
+    )
 
 
 def latency(found: Sequence[Added]) -> str:

@@ -15,6 +15,8 @@ from h2 import events
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 
+from benchmarks.bulk import BULK, answer
+
 BODY = b'{"ok":true,"pad":"' + b"x" * 180 + b'"}'
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(BODY) + BODY
 SEEN: dict[str, int] = {}
@@ -36,10 +38,15 @@ class Server(asyncio.Protocol):
         while (end := self._buffer.find(b"\r\n\r\n")) >= 0:
             head = self._buffer[:end]
             length = _content_length(head)
+            target = head.split(b" ", 2)[1].decode()
+            if target.startswith(BULK):
+                assert self._transport is not None
+                answer(target, length).take(self._transport, self._buffer[end + 4 :])
+                return
             if len(self._buffer) < end + 4 + length:
                 return
             self._buffer = self._buffer[end + 4 + length :]
-            self._answer(head.split(b" ", 2)[1].decode())
+            self._answer(target)
 
     def _answer(self, path: str) -> None:
         assert self._transport is not None

@@ -2,7 +2,8 @@ from datetime import UTC, datetime
 
 from benchmarks.held import Released, Waits
 from benchmarks.load import Result
-from benchmarks.report import beside, machine, table, waits
+from benchmarks.memory import Figure
+from benchmarks.report import beside, machine, memory, table, waits
 from benchmarks.throughput import Cell, Measured
 
 
@@ -34,9 +35,16 @@ def test_what_runs_beside_is_told_as_a_share_of_a_core() -> None:
 
 
 def test_waits_are_told_with_what_they_include() -> None:
-    lines = waits(Waits(released=[Released(held=1000, samples=200, p50=7.25, p99=12.0)], bytes_each=77 * 1024)).splitlines()
-    assert lines[0].startswith("- approve to release with 1,000 held: p50 7.2 ms, p99 12.0 ms (200 samples; from just before")
-    assert lines[1].endswith(": 77 KiB")
+    (line,) = waits(Waits(released=[Released(held=1000, samples=200, p50=7.25, p99=12.0)], bytes_each=0)).splitlines()
+    assert line.startswith("- approve to release with 1,000 held: p50 7.2 ms, p99 12.0 ms (200 samples; from just before")
+
+
+def test_memory_is_told_with_its_limit_and_whether_that_was_missed() -> None:
+    figures = [Figure(name="10,000 requests held", value=400.04, limit=1024), Figure(name="an upload", value=10.1, limit=10)]
+    assert memory(figures).splitlines() == [
+        "- memory, 10,000 requests held: 400.0 MB (limit 1024)",
+        "- memory, an upload: 10.1 MB (limit 10, MISSED)",
+    ]
 
 
 def test_the_machine_and_the_versions_are_named() -> None:
