@@ -22,7 +22,7 @@ REPEATABLE = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"
 """Idempotent methods (RFC 9110, section 9.2.2): asked once more when a connection that was used before ends without a byte."""
 INTERIM_LIMIT = 20
 HTTP1 = ("http/1.1",)
-_BOUND = ("ntlm", "negotiate")
+_BOUND = (b"ntlm", b"negotiate")
 
 
 class Side(Protocol):
@@ -109,19 +109,20 @@ class Forward:
                 raise AssertionError("nowhere to dial")
             self._check(key)
             upstream = await self._engine.dialer.dial(key, route)
+            self._dialling = None
+            if self._over:
+                self._engine.pool.put(upstream)
+            elif upstream.link.open:
+                self._use(upstream)
+            else:  # nobody was there to be told
+                raise UpstreamUnreachable("the destination ended the connection at once")
         except Refused as error:
+            self._dialling = None
             self._fail(error)
-            return
         except Exception as error:
+            self._dialling = None
             self._engine.log.exception("dial.failed")
             self._fail(UpstreamUnreachable(f"the destination cannot be reached: {type(error).__name__}"))
-            return
-        finally:
-            self._dialling = None
-        if self._over:
-            self._engine.pool.put(upstream)
-        else:
-            self._use(upstream)
 
     def _check(self, key: Key) -> None:
         """The second lock. Raises UpstreamUnreachable."""
@@ -184,9 +185,7 @@ class Forward:
         if upstream is None:
             raise AssertionError("there is no connection to take over")
         self._over = True
-        if self._paused:
-            upstream.link.unhold()
-        return upstream, bytes(self._buffer)
+        return upstream, bytes(self._buffer)  # if it is held, then because the client takes no more; whoever sees that end lets go
 
     # --- from the destination
 
@@ -230,7 +229,8 @@ class Forward:
 
     def _is_bound(self) -> bool:
         """Whether the request authenticates its connection, which nobody else may get then."""
-        return str(self._flow.request.headers.get("authorization", "")).lower().startswith(_BOUND)
+        given = [value for name, value in self._flow.request.headers.fields if name.lower() == b"authorization"]
+        return any(value.lower().startswith(_BOUND) for value in given)
 
     def _ends(self, trailers: tuple[Field, ...]) -> None:
         self._over = True
