@@ -13,7 +13,7 @@ from firewall.errors import HeadTooLarge, Malformed, TargetTooLong
 from firewall.request import HOP_BY_HOP, parse_authority
 from gateway.body import CHUNKED
 from gateway.fields import FIELDS_LIMIT, Field, Fields
-from gateway.message import TARGET_LIMIT
+from gateway.message import LENGTHS_WITH_UNDERSCORE, TARGET_LIMIT, check_method
 
 _PSEUDO: Final = (b":method", b":scheme", b":authority", b":path")
 _METHOD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}")
@@ -49,12 +49,15 @@ def read_request(headers: Iterable[Field], *, target: Target, ended: bool) -> tu
             fields.append((name, value))
         elif name in HOP_BY_HOP:
             raise Malformed("a field that belongs to a connection of HTTP/1")
+        elif name in LENGTHS_WITH_UNDERSCORE:
+            raise Malformed("a field that says the length of the body has an underscore")
         else:
             fields.append((name, value))
     method, scheme, path = (_pseudo(pseudo, name) for name in (b":method", b":scheme", b":path"))
     authority = _authority(pseudo.get(b":authority"), hosts)
     if _METHOD.fullmatch(method) is None or method == b"CONNECT":
         raise Malformed(":method is none that is taken here")
+    check_method(method)
     if scheme != b"https":
         raise Malformed(":scheme is not that of the connection")
     if len(path) > TARGET_LIMIT:

@@ -18,6 +18,8 @@ TARGET_LIMIT: Final = 8 << 10
 _END = b"\r\n\r\n"
 _LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}) ([\x21-\x7e]+) (HTTP/1\.[01])")
 _METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"CONNECT", b"OPTIONS", b"TRACE", b"PATCH"})
+LENGTHS_WITH_UNDERSCORE: Final = frozenset({b"content_length", b"transfer_encoding"})
+"""To CGI and WSGI they are the fields with a dash."""
 _STATUS = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?")
 _DIGITS = re.compile(rb"[0-9]{1,18}")
 _BOUND = re.compile(rb"(?:.*,)?\s*(?:ntlm|negotiate)\b.*", re.IGNORECASE | re.DOTALL)
@@ -55,8 +57,7 @@ def read_request(head: bytes, *, inside: bool) -> tuple[http.Request, int]:
     if match is None:
         raise Malformed("the request line is not `METHOD TARGET HTTP/1.1`")
     method, target, version = match.groups()
-    if not method.isupper() and method.upper() in _METHODS:  # some servers take it for that one, a rule would not
-        raise Malformed("a method is written in upper case")
+    check_method(method)
     if len(target) > TARGET_LIMIT:
         raise TargetTooLong(f"a request target may have {TARGET_LIMIT} bytes")
     fields = read_fields(lines[1:])
@@ -79,6 +80,12 @@ def read_request(head: bytes, *, inside: bool) -> tuple[http.Request, int]:
         path=path,
     )
     return request, length
+
+
+def check_method(method: bytes) -> None:
+    """Some servers take `delete` for DELETE, where a rule that names DELETE would not. Raises Malformed."""
+    if not method.isupper() and method.upper() in _METHODS:
+        raise Malformed("a method is written in upper case")
 
 
 def _read_target(method: bytes, target: bytes, *, inside: bool) -> tuple[str, int, bytes, bytes]:
@@ -112,7 +119,7 @@ def _request_length(method: bytes, version: bytes, fields: tuple[Field, ...]) ->
                 if coding is not None or value.lower() != b"chunked":
                     raise Malformed("the length of the body is ambiguous")
                 coding = value
-            case 14 | 17 if name.lower() in (b"content_length", b"transfer_encoding"):  # CGI makes one of `-` and `_`
+            case 14 | 17 if name.lower() in LENGTHS_WITH_UNDERSCORE:
                 raise Malformed("a field that says the length of the body has an underscore")
             case _:
                 pass

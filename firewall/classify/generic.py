@@ -31,6 +31,6 @@ OVERRIDES = frozenset({b"x-http-method-override", b"x-http-method", b"x-method-o
 def generic(request: Request) -> Classified | None:
     kind = KINDS.get(request.method, Kind.UNKNOWN)
     for name, value in request.headers:
-        if name.lower() in OVERRIDES:
+        if name.lower().replace(b"_", b"-") in OVERRIDES:  # CGI and WSGI make one of the two
             kind = stricter_kind(kind, KINDS.get(value.decode("latin-1").strip().upper(), Kind.UNKNOWN))
     return Classified(service="http", operation=request.method, kind=kind, risk=RISKS[kind])

@@ -19,6 +19,11 @@ MEGABYTE = 1 << 20
         ("asterisk", [(":method", "OPTIONS"), (":scheme", "https"), (":authority", "up.test"), (":path", "*")]),
         ("another scheme", [(":method", "GET"), (":scheme", "http"), (":authority", "up.test"), (":path", "/a")]),
         ("connect", [(":method", "CONNECT"), (":scheme", "https"), (":authority", "up.test"), (":path", "/a")]),
+        ("method in lower case", [(":method", "delete"), (":scheme", "https"), (":authority", "up.test"), (":path", "/a")]),
+        (
+            "length with an underscore",
+            [(":method", "GET"), (":scheme", "https"), (":authority", "up.test"), (":path", "/a"), ("content_length", "5")],
+        ),
         ("two hosts", [(":method", "GET"), (":scheme", "https"), (":authority", "up.test"), (":path", "/a"), ("host", "b.test")]),
     ],
 )

@@ -10,7 +10,7 @@ from mitmproxy import http
 from mitmproxy.net.http import http1
 
 from firewall.errors import HeadTooLarge, Malformed, Refused, TargetTooLong
-from gateway.message import HEAD_LIMIT, TARGET_LIMIT, end_of_head, read_request
+from gateway.message import HEAD_LIMIT, TARGET_LIMIT, end_of_head, end_to_end_trailers, read_request, read_response
 
 HEADS = json.loads((Path(__file__).parent.parent / "vectors" / "heads.json").read_text())
 INSIDE = b"GET /a HTTP/1.1\r\nHost: example.com\r\n\r\n"
@@ -38,6 +38,27 @@ def test_an_ordinary_head_is_read_as_mitmproxy_reads_it(case: dict[str, object])
     )  # fmt: skip
     if theirs.data.host and ours.data.method != b"CONNECT":
         assert (ours.data.host, ours.data.port) == (theirs.data.host.lower(), theirs.data.port)
+
+
+@pytest.mark.parametrize(
+    ("fields", "keep"),
+    [
+        ("", True),
+        ("Connection: close\r\n", False),
+        ("Connection: close\r\nConnection: keep-alive\r\n", False),
+        ("WWW-Authenticate: NTLM\r\n", False),
+        ("WWW-Authenticate: Basic realm=x, Negotiate\r\n", False),
+        ("WWW-Authenticate: Basic realm=negotiated\r\n", True),
+    ],
+)
+def test_a_connection_is_used_again_unless_any_field_speaks_against_it(fields: str, keep: bool) -> None:
+    head = f"HTTP/1.1 401 No\r\nContent-Length: 0\r\n{fields}\r\n".encode()
+    assert read_response(head, b"GET")[2] is keep
+
+
+def test_trailers_lose_what_is_ours_and_what_would_frame() -> None:
+    trailers = ((b"Grpc-Status", b"0"), (b"X-AAF-Decision", b"allow"), (b"Connection", b"close"), (b"Content-Length", b"1"))
+    assert end_to_end_trailers(trailers) == ((b"Grpc-Status", b"0"),)
 
 
 def test_an_unfinished_head_is_waited_for() -> None:

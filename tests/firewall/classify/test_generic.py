@@ -38,7 +38,7 @@ def test_a_method_that_only_looks_like_one_is_unknown(method: str) -> None:
     assert found(method).kind is Kind.UNKNOWN
 
 
-@pytest.mark.parametrize("field", [b"X-HTTP-Method-Override", b"x-http-method", b"X-METHOD-OVERRIDE"])
+@pytest.mark.parametrize("field", [b"X-HTTP-Method-Override", b"x-http-method", b"X-METHOD-OVERRIDE", b"X_HTTP_Method-Override"])
 @pytest.mark.parametrize(
     ("method", "override", "kind"),
     [
