@@ -35,9 +35,11 @@ def test_there_are_enough_of_them_and_each_says_where_it_comes_from() -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
-def test_a_family_names_each_attack_once(family: Family) -> None:
+def test_a_family_names_each_attack_once_and_each_refusal_its_reason(family: Family) -> None:
     names = [vector.attack for vector in family.vectors]
     assert len(names) == len(set(names))
+    expected = [one for vector in family.vectors for one in ([vector] if isinstance(vector, Answering) else vector.answers)]
+    assert [one for one in expected if one.code and not one.detail] == []
 
 
 # --- by the agent -------------------------------------------------------------------------------------------------------------
