@@ -12,12 +12,14 @@ from control_api.faults import BadBody, Invalid, TooLarge, TooSlow, WrongMediaTy
 BODY_BYTES = 1 << 20
 BODY_SECONDS = 30.0
 DEPTH = 32
+TOLD = 3
+"""How many of the things that are wrong are named in the detail; `errors` lists all."""
 
 
 async def read[M: BaseModel](request: web.Request, model: type[M]) -> M:
-    """The body as `model`. No body at all reads as `{}`."""
+    """The body as `model`. No body at all reads as `{}`, whatever type a client gives to nothing."""
     raw = await _raw(request)
-    if not raw and "Content-Type" not in request.headers:
+    if not raw:
         return parse(model, {})
     if request.content_type != "application/json":
         raise WrongMediaType(f"send the body as application/json, not {request.content_type}")
@@ -63,8 +65,8 @@ def parse[M: BaseModel](model: type[M], value: Any, where: str = "body") -> M:
             {"path": "/" + "/".join(str(part) for part in each["loc"]), "message": each["msg"].removeprefix("Value error, ")}
             for each in error.errors(include_url=False, include_input=False, include_context=False)
         ]
-        paths = ", ".join(each["path"] for each in problems)
-        raise Invalid(f"{where}: {paths}", errors=problems) from None
+        told = "; ".join(f"{each['path']}: {each['message']}" for each in problems[:TOLD])
+        raise Invalid(f"{where}: {told}{'; …' if problems[TOLD:] else ''}", errors=problems) from None
 
 
 def refuse_nul(text: str) -> None:

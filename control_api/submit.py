@@ -1,11 +1,14 @@
 """An action without the proxy: the same classes, the same engine, the same holds, the same chain (`source: api`).
 
-1. The idempotency key, if it is taken, answers. 2. Classify, digest, decide. 3. A hold opens an approval, or attaches to it,
-and waits. 4. Exactly one `action.decided` is committed before the caller hears. What carries an approval is begun by `start`.
+1. The idempotency key, if it is taken, answers; while its action is pending, a caller may wait again. 2. Classify, digest,
+decide. 3. A hold opens an approval, or attaches to it, and waits. 4. Exactly one `action.decided` is committed before the
+caller hears. What carries an approval is begun by `start`.
 """
 
 import asyncio
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from control_api import ask
@@ -27,7 +30,7 @@ from firewall.errors import (
     Refused,
     TooManyHolds,
 )
-from firewall.ids import ActionId, ApprovalId, to_uuid
+from firewall.ids import ActionId, AgentId, ApprovalId, to_uuid
 from firewall.ports import Agent, ClaimKey, Item, Lost, OpenApproval
 from firewall.redact import masked
 from firewall.verdict import Allow, Deny, Hold
@@ -77,6 +80,13 @@ async def submit(call: Call, agent: Agent, given: Submission, wait: float) -> tu
     raise _other_params()
 
 
+async def wait_again(call: Call, approval_id: ApprovalId, agent: Agent, wait: float) -> None:
+    """For an earlier action that is pending still: until its approval is decided, or time is up. Raises TooManyHolds."""
+    deadline = asyncio.get_running_loop().time() + wait
+    with _place(call, agent.id, (), ""):
+        await _wait(call, approval_id, deadline)
+
+
 async def _record(call: Call, action: Action, ruling: Ruling, claim: ClaimKey | None) -> Lost | None:
     entry = decided(
         action,
@@ -111,12 +121,8 @@ async def _rule(call: Call, action: Action, given: Submission, wait: float) -> R
 
 
 async def _hold(call: Call, action: Action, given: Submission, verdict: Hold, wait: float) -> Ruling:
-    context, limit = call.context, call.context.settings.holds_per_agent
     deadline = asyncio.get_running_loop().time() + wait
-    if context.waiting.get(action.agent_id, 0) >= limit:
-        raise TooManyHolds(f"the agent has {limit} held requests", rules=verdict.rules, revision=verdict.revision)
-    context.waiting[action.agent_id] = context.waiting.get(action.agent_id, 0) + 1
-    try:
+    with _place(call, action.agent_id, verdict.rules, verdict.revision):
         while True:
             approval_id = await _open(call, action, given, verdict)
             if isinstance(approval_id, Ruling):
@@ -126,10 +132,21 @@ async def _hold(call: Call, action: Action, given: Submission, verdict: Hold, wa
             if ruling is not None:
                 return ruling
             # Another request spent what this one waited for: those that are left share one fresh approval.
+
+
+@contextmanager
+def _place(call: Call, agent_id: AgentId, rules: tuple[str, ...], revision: str) -> Iterator[None]:
+    """One of the requests that an agent may have waiting here. Raises TooManyHolds."""
+    waiting, limit = call.context.waiting, call.context.settings.holds_per_agent
+    if waiting.get(agent_id, 0) >= limit:
+        raise TooManyHolds(f"the agent has {limit} held requests", rules=rules, revision=revision)
+    waiting[agent_id] = waiting.get(agent_id, 0) + 1
+    try:
+        yield
     finally:
-        context.waiting[action.agent_id] -= 1
-        if not context.waiting[action.agent_id]:
-            del context.waiting[action.agent_id]
+        waiting[agent_id] -= 1
+        if not waiting[agent_id]:
+            del waiting[agent_id]
 
 
 async def _open(call: Call, action: Action, given: Submission, verdict: Hold) -> ApprovalId | Ruling:

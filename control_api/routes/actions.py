@@ -8,6 +8,7 @@ from control_api.models import ActionQuery, Actions, ActionShown, Submission, Wa
 from control_api.route import Answer, Call
 from control_api.start import start as begin
 from control_api.submit import submit as submit_action
+from control_api.submit import wait_again
 from firewall.approval import State
 from firewall.ids import ActionId, ApprovalId, to_uuid
 from firewall.reads import ActionFilter, ActionRecord
@@ -23,7 +24,11 @@ async def submit(call: Call) -> Answer:
     given: Submission = call.body
     wait: Wait = call.query
     action_id, replayed = await submit_action(call, agent, given, wait.wait)
-    shown = _shown(await _record(call, action_id))
+    record = await _record(call, action_id)
+    if replayed and record.approval_id is not None and decision(record) == "pending":
+        await wait_again(call, record.approval_id, agent, wait.wait)
+        record = await _record(call, action_id)
+    shown = _shown(record)
     headers = {"X-AAF-Decision": shown.decision, "X-AAF-Action": shown.id, "Location": f"/v1/actions/{shown.id}"}
     return Answer(content=shown, status=200 if replayed else 201, headers=headers)
 
@@ -99,7 +104,7 @@ def _shown(record: ActionRecord) -> ActionShown:
         source=record.source,
         decision=decision(record),
         effect=record.effect,
-        code=record.code,
+        code=None if record.effect == "allow" else record.code,  # a pending one that was started was held by that code
         reason=None if parts is None else _text(parts.get("reason", b"")),
         rules=list(record.rules),
         revision=record.revision,

@@ -41,7 +41,7 @@ async def test_a_wrong_method_says_which_are_right(api: Any) -> None:
     ("body", "content_type", "status"),
     [
         (b"{", "application/json", 400),
-        (b"", "application/json", 400),
+        (b"", "application/json", 422),
         (b'{"name": "\xff"}', "application/json", 400),
         (b'{"name": "a\\u0000b"}', "application/json", 400),
         (b"[" * 100_000 + b"]" * 100_000, "application/json", 400),
@@ -59,6 +59,12 @@ async def test_a_wrong_method_says_which_are_right(api: Any) -> None:
 async def test_a_bad_body_is_refused(api: Any, body: bytes, content_type: str, status: int) -> None:
     reply = await api.call("POST", "/v1/agents", headers={"Content-Type": content_type}, data=io.BytesIO(body))
     is_problem(reply, status)
+
+
+@pytest.mark.parametrize("headers", [{}, {"Content-Type": "application/json"}, {"Content-Type": "application/octet-stream"}])
+async def test_no_body_at_all_reads_as_an_empty_object(api: Any, headers: dict[str, str]) -> None:
+    reply = await api.call("POST", "/v1/audit/verify", headers=headers)
+    assert (reply.status, reply.body["ok"]) == (200, True)
 
 
 async def test_a_body_without_a_length_is_bounded_too(api: Any) -> None:

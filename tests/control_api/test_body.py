@@ -47,6 +47,14 @@ def test_what_is_wrong_is_listed_without_the_value() -> None:
     assert "hunter2" not in str(caught.value.members)
 
 
+def test_the_detail_says_what_is_wrong_with_the_first_few_and_that_there_is_more() -> None:
+    with pytest.raises(Invalid) as caught:
+        parse(NewKey, {"role": "viewer", "name": "Ann", "a": 1, "b": 2, "c": 3, "d": 4})
+    said = "Extra inputs are not permitted"
+    assert caught.value.detail == f"body: /a: {said}; /b: {said}; /c: {said}; …"
+    assert len(caught.value.members["errors"]) == 4
+
+
 @pytest.mark.parametrize("seconds", ["60", True, 60.0, [60]])
 def test_a_number_in_a_body_is_a_number_and_nothing_that_reads_like_one(seconds: Any) -> None:
     with pytest.raises(Invalid) as caught:

@@ -20,6 +20,7 @@ async def test_a_pending_action_can_be_started_once_it_is_approved(governed: Any
     assert (await governed.call("GET", path, who="agent")).body["decision"] == "allow"
     started = await governed.call("POST", path + "/start", {}, who="agent")
     assert (started.status, started.body["started"], started.body["effect"]) == (200, True, "allow")
+    assert started.body["code"] is None
     assert (await governed.call("POST", path + "/start", {}, who="agent")).status == 409
 
 

@@ -76,6 +76,21 @@ async def test_an_idempotency_key_answers_with_the_first_action(governed: Any) -
     assert (await governed.submit("read", who="second", params={"n": 2}, idempotency_key="k1")).status == 201
 
 
+async def test_with_the_same_key_again_one_waits_again_for_the_approver(governed: Any) -> None:
+    first = await governed.submit("write", idempotency_key="k1")
+    assert (first.status, first.body["decision"]) == (201, "pending")
+    waiting = asyncio.create_task(governed.submit("write", wait=30, idempotency_key="k1"))
+
+    async def waits() -> bool:
+        return bool(governed.context.waiting)
+
+    await until(waits)
+    assert (await governed.call("POST", f"/v1/approvals/{first.body['approval_id']}/approve", {})).status == 200
+    reply = await waiting
+    assert (reply.status, reply.body["id"], reply.body["decision"]) == (200, first.body["id"], "allow")
+    assert governed.context.waiting == {}
+
+
 async def test_one_key_at_the_same_moment_is_one_action(governed: Any) -> None:
     replies = await asyncio.gather(*[governed.submit("read", idempotency_key="k") for _ in range(8)])
     assert sorted(reply.status for reply in replies) == [200] * 7 + [201]
