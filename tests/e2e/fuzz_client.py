@@ -204,7 +204,7 @@ class Talk:
         has_body = chunked or method in {"POST", "PUT"}
         return Request(
             unique=self._unique(self._agent), method=method, do=do, size=chance.choice(SIZES),
-            send=chance.choice(SIZES) if has_body else 0, chunked=chunked, old=old,
+            send=chance.choice((0, *SIZES)) if has_body else 0, chunked=chunked, old=old,
             expects=alone and not old and has_body and chance.random() < 0.2, denied=chance.random() < 0.06,
         )  # fmt: skip
 

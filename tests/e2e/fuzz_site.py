@@ -87,6 +87,8 @@ class Visit:
                     doom = asyncio.get_running_loop().call_later(self.chance.uniform(0, DOOM_SECONDS), self._die)
         except (Ended, EOFError, ConnectionError, ssl.SSLError):
             pass
+        except Exception as error:
+            self.site.faults.append(f"what came could not be read: {type(error).__name__}: {error}; after {self.asked}")
         finally:
             if doom is not None:
                 doom.cancel()
@@ -129,13 +131,20 @@ class Visit:
     async def body(self, asked: Asked) -> None:
         got = b""
         if asked.fields.get("transfer-encoding") == "chunked":
-            while size := int(await self.reader.readuntil(b"\r\n"), 16):
+            while size := self._chunk(asked, await self.reader.readuntil(b"\r\n")):
                 got += (await self.reader.readexactly(size + 2))[:-2]
             await self.reader.readexactly(2)
         else:
             got = await self.reader.readexactly(int(asked.fields.get("content-length", 0)))
         if got != pattern(asked.unique, asked.sent):
             self.site.faults.append(f"{asked.unique} came with another body: {got[:80]!r}, {len(got)} of {asked.sent} bytes")
+
+    def _chunk(self, asked: Asked, line: bytes) -> int:
+        try:
+            return int(line, 16)
+        except ValueError:
+            self.site.faults.append(f"{asked.unique} came with a chunk of {line[:80]!r} bytes")
+            raise Ended from None
 
     # --- what behaviours are made of
 
@@ -229,8 +238,9 @@ async def empty(visit: Visit, asked: Asked) -> None:
 
 async def more(visit: Visit, asked: Asked) -> None:
     """Bytes that nobody asked for, behind the answer."""
-    body = _body(asked)
-    visit.send(f"HTTP/1.1 200 OK\r\nX-Id: {asked.unique}\r\nContent-Length: {asked.size}\r\n\r\n".encode() + body + EVIL)
+    body, evil = _body(asked), EVIL * (5000 if asked.size < 10_000 else 1)
+    visit.send(f"HTTP/1.1 200 OK\r\nX-Id: {asked.unique}\r\nContent-Length: {asked.size}\r\n\r\n".encode() + body + evil)
+    await visit.writer.drain()
 
 
 async def slow(visit: Visit, asked: Asked) -> None:
@@ -334,7 +344,7 @@ ANY = (early_last,)
 """A reset for the unread body may overtake the answer."""
 CUT = (short, cut_length, cut_chunked, cut_to_the_end, odd_chunk)
 """Begin an answer, and do not end it."""
-BAD = (part_of_head, odd_head, nothing)
+BAD = (part_of_head, odd_head, nothing, nothing)
 """Give no answer at all."""
 BEHAVIOURS: dict[str, Behaviour] = {each.__name__: each for each in (*GOOD, *ANY, *CUT, *BAD, silent, websocket)}
 EARLY = frozenset({"early", "early_last", "websocket"})
