@@ -133,6 +133,8 @@ class Bridge:
         if link is not None:
             found.state = ConnectionState.CLOSED
             link.close()
+            if link is self.session.link:  # which it is not yet for a client that does not take what is written
+                self.session.expect(Phase.ANSWER if link.backlog else Phase.LINGER)
 
     def _wake(self, command: commands.RequestWakeup) -> None:
         if not self._over:

@@ -87,7 +87,11 @@ class Engine:
         """Ends what waits too long; called about twice a second."""
         now = self.now()
         for session in list(self._sessions.values()):
-            session.sweep(now)
+            try:
+                session.sweep(now)
+            except Exception:  # one that cannot be swept must not keep the others from it
+                self.log.exception("sweep.failed")
+                session.link.abort()
         self.pool.expire()
         for shared in [each for several in self.multiplexed.values() for each in several]:
             if not shared.wire.streams and now - shared.idle_since > IDLE_SECONDS:

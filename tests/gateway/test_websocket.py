@@ -2,7 +2,10 @@
 
 import asyncio
 
+import pytest
+
 from firewall.audit.entry import Event
+from gateway import websocket
 from tests.gateway.rig import DENY, RawUpstream, Rig, plain, until
 
 WEBSOCKET = (
@@ -46,3 +49,23 @@ async def test_what_a_client_sends_ahead_of_the_agreement_comes_through_whole(ri
         agree.set()
         await until(lambda: len(got) >= 20 * 65535)  # each frame has a mask of its own by now
         await sending
+
+
+@pytest.mark.parametrize(
+    ("name", "limit", "sent"),
+    [
+        ("MESSAGE_LIMIT", 10_000, b"\x82\xfe\xff\xff\x00\x00\x00\x00" + b"x" * 20_000),
+        ("FRAGMENTS_LIMIT", 100, b"\x02\x81\x00\x00\x00\x00x" + b"\x00\x81\x00\x00\x00\x00x" * 200),
+    ],
+    ids=["bytes", "fragments"],
+)
+async def test_a_message_that_does_not_end_ends_the_connection(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, name: str, limit: int, sent: bytes
+) -> None:
+    monkeypatch.setattr(websocket, name, limit)
+    wire = await rig.connect()
+    assert (await wire.ask(plain("/ws", headers=WEBSOCKET), head_only=True)).status == 101
+    await wire.send(sent)
+    async with asyncio.timeout(20):
+        assert await wire.rest() == b"\x88\x02\x03\xf1"  # 1009: too big
+    await until(lambda: rig.ledger.fields(Event.ACTION_COMPLETED))
