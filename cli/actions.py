@@ -1,21 +1,29 @@
 """`aaf actions`: what agents did, or tried to."""
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from cli.client import client
-from cli.output import Json, emit, facts, table
+from cli.output import Json, Limit, emit, facts, table
 
 app = typer.Typer(no_args_is_help=True, help="What agents did, or tried to.")
+
+
+class Effect(StrEnum):
+    ALLOW = "allow"
+    DENY = "deny"
+    PENDING = "pending"
+    ERROR = "error"
 
 
 @app.command("list")
 def list_(
     agent: Annotated[str | None, typer.Option(help="Of this agent alone.")] = None,
-    effect: Annotated[str | None, typer.Option(help="allow, deny, pending or error.")] = None,
+    effect: Annotated[Effect | None, typer.Option(help="With this outcome alone.")] = None,
     host: Annotated[str | None, typer.Option(help="To this host alone.")] = None,
-    limit: Annotated[int, typer.Option(help="How many at most.")] = 50,
+    limit: Limit = 50,
     json: Json = False,
 ) -> None:
     """Lists actions, newest first."""

@@ -5,7 +5,8 @@ from typing import Annotated, Any
 import typer
 
 from cli.client import client
-from cli.output import Json, emit, facts, table
+from cli.output import Json, Limit, emit, facts, table
+from firewall.approval import State
 
 app = typer.Typer(no_args_is_help=True, help="Requests that wait for a person's decision.")
 Id = Annotated[str, typer.Argument(metavar="ID")]
@@ -13,8 +14,8 @@ Id = Annotated[str, typer.Argument(metavar="ID")]
 
 @app.command("list")
 def list_(
-    status: Annotated[str | None, typer.Option(help="pending, approved, spent, denied, expired or cancelled.")] = None,
-    limit: Annotated[int, typer.Option(help="How many at most.")] = 50,
+    status: Annotated[State | None, typer.Option(help="In this state alone.")] = None,
+    limit: Limit = 50,
     json: Json = False,
 ) -> None:
     """Lists approvals, newest first."""

@@ -38,7 +38,7 @@ def verify(json: Json = False) -> None:
 @app.command()
 def tail(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as entries are written.")] = False,
-    limit: Annotated[int, typer.Option("-n", help="How many to begin with.")] = 20,
+    limit: Annotated[int, typer.Option("-n", "--limit", min=1, help="How many to begin with.")] = 20,
     json: Json = False,
 ) -> None:
     """Prints the newest entries."""

@@ -27,7 +27,7 @@ _TOKEN = "select exists (select from aaf.agent_tokens where agent_id = $1 and ha
 
 
 class KeyMissing(Exception):
-    """The data directory holds a database, and not the master key that its secrets are sealed with."""
+    """The master key that the database's secrets are sealed with is not there, or is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,10 @@ def master_key(settings: Settings) -> str:
     file = settings.data_dir / "master.key"
     if file.exists():
         text = file.read_text().strip()
-        decode_key(SecretStr(text))
+        try:
+            decode_key(SecretStr(text))
+        except ValueError as error:
+            raise KeyMissing(f"{file} {error}: bring back the one that was there") from None
         return text
     if (settings.data_dir / "postgres.json").exists() or settings.database_url is not None:
         raise KeyMissing(

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]
+Limit = Annotated[int, typer.Option(min=1, help="How many at most.")]
 
 
 def emit(data: object) -> None:

@@ -10,7 +10,6 @@ import shutil
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -22,6 +21,7 @@ from cli import bootstrap
 from cli.output import emit
 from cli.processes import BACK_OFF, Child, ChildFailed
 from cli.session import access_file, write_private
+from cli.welcome import Ready, welcome
 from firewall.backends.embedded.opa import EmbeddedOpa
 from firewall.backends.embedded.postgres import ADMIN, APP, CannotStart, EmbeddedPostgres
 from firewall.backends.opa import OpaEngine
@@ -41,25 +41,6 @@ class CannotRun(Exception):
     """Why the system does not start, and what to do."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ready:
-    proxy_url: str | None
-    api_url: str
-    admin_key: str
-    ca_file: Path
-    data_dir: Path
-
-    def public(self) -> dict[str, object]:
-        return {
-            "proxy_url": self.proxy_url,
-            "api_url": self.api_url,
-            "web_url": None,
-            "admin_key": self.admin_key,
-            "agent": bootstrap.DEMO,
-            "ca_file": str(self.ca_file),
-        }
-
-
 def up(settings: Settings, *, as_json: bool) -> int:
     """Runs until SIGINT or SIGTERM. Raises CannotRun."""
     return asyncio.run(_up(settings, as_json=as_json))
@@ -71,7 +52,7 @@ async def _up(settings: Settings, *, as_json: bool) -> int:
         asyncio.get_running_loop().add_signal_handler(name, stopping.set)
     try:
         async with _system(settings) as ready:
-            emit(ready.public()) if as_json else print(_welcome(ready), flush=True)
+            emit(ready.public()) if as_json else print(welcome(ready), flush=True)
             await stopping.wait()
             log.info("up.draining")
     except (CannotStart, ChildFailed, bootstrap.KeyMissing, UnsafeRole, Unsealable) as error:
@@ -165,7 +146,11 @@ async def _database(settings: Settings, stack: contextlib.AsyncExitStack) -> str
             raise CannotRun("DATABASE_URL needs DATABASE_ADMIN_URL beside it, to migrate")
         dsn = settings.database_url.get_secret_value()
         role = urlsplit(dsn)
-        await migrate(settings.database_admin_url.get_secret_value(), app_role=role.username, app_password=role.password)
+        try:
+            await migrate(settings.database_admin_url.get_secret_value(), app_role=role.username, app_password=role.password)
+        except (asyncpg.PostgresError, OSError) as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise CannotRun(f"the database of DATABASE_ADMIN_URL cannot be brought up to date: {reason}") from error
         return dsn
     server = EmbeddedPostgres(settings.data_dir)
     server.start()
@@ -247,41 +232,3 @@ def _keep(stack: contextlib.AsyncExitStack, died: Callable[[], int | None], star
 def _with_credential(url: str, token: str) -> str:
     scheme, _, rest = url.partition("://")
     return f"{scheme}://{bootstrap.DEMO}:{token}@{rest}"
-
-
-def _welcome(ready: Ready) -> str:
-    aaf = shutil.which("aaf") or ".venv/bin/aaf"
-    if (own := Path(".venv/bin/aaf")).exists():
-        aaf = str(own)
-    curl = f"curl -x {ready.proxy_url} --cacert {ready.ca_file}"
-    demo = (
-        "The demo agent is disabled: `aaf agent create NAME` makes another."
-        if ready.proxy_url is None
-        else f"""\
-Allowed, denied, held (copy and paste in another terminal):
-
-  {curl} https://example.com/
-  {curl} https://example.org/
-  {curl} https://httpbin.org/post -d hello=world
-
-While the third one waits:
-
-  {aaf} approvals list --status pending
-  {aaf} approvals approve ID"""
-    )
-    return f"""
-Agent Action Firewall is ready.
-
-  proxy      {ready.proxy_url}
-  API        {ready.api_url}   (read it at {ready.api_url}/docs)
-  admin key  {ready.admin_key}   (dies with this process)
-  CA         {ready.ca_file}
-  data       {ready.data_dir}
-
-{demo}
-
-  {aaf} run -- COMMAND     runs a program behind the firewall
-  {aaf} audit verify       walks the audit chain
-
-Ctrl-C drains and stops.
-"""

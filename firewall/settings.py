@@ -7,6 +7,7 @@ so is an `AAF_` variable that nobody knows: a misspelt limit must not be a limit
 import base64
 import binascii
 import os
+import re
 from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
@@ -17,6 +18,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from firewall.connect_to import parse_connect_to
 from firewall.upstream_proxy import parse_upstream_proxy
+from firewall.url import scheme
 
 SECRETS_DIR = Path("/run/secrets")
 LATER = frozenset({"AAF_TRUSTED_PROXIES"})
@@ -165,6 +167,13 @@ class Settings(BaseSettings):
             decode_key(value)
         return value
 
+    @field_validator("database_url", "database_admin_url")
+    @classmethod
+    def _database(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and scheme(value.get_secret_value()) not in {"postgresql", "postgres"}:
+            raise ValueError("not the address of a Postgres database")
+        return value
+
     @field_validator("connect_to")
     @classmethod
     def _routes(cls, value: str) -> str:
@@ -181,7 +190,22 @@ class Settings(BaseSettings):
     @field_validator("data_dir")
     @classmethod
     def _home(cls, value: Path) -> Path:
-        return value.expanduser()
+        """Absolute: it is printed, and read in other folders."""
+        return value.expanduser().absolute()
+
+    @field_validator("api_url")
+    @classmethod
+    def _api(cls, value: str | None) -> str | None:
+        if value is not None and scheme(value) not in {"http", "https"}:
+            raise ValueError("must be http://HOST[:PORT] or https://HOST[:PORT]")
+        return value
+
+    @field_validator("api_key")
+    @classmethod
+    def _printable(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.fullmatch(r"[!-~]+", value.get_secret_value()):
+            raise ValueError("a key is made of visible ASCII characters, without spaces")
+        return value
 
     @field_validator("opa_url")
     @classmethod

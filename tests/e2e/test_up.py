@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.welcome import Ready, welcome
 from tests.e2e.pki import TestAuthority
 from tests.e2e.system import System, clean_environment, run_aaf
 from tests.e2e.upstream import LoopThread, Upstream
@@ -41,6 +42,46 @@ def system(opa_binary: Path, upstream: Upstream) -> Iterator[System]:
 def curl(system: System, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = ["curl", "-sS", "-m", "60", "-x", system.ready["proxy_url"], "--cacert", system.ready["ca_file"], *arguments]
     return subprocess.run(command, env=clean_environment(), capture_output=True, text=True, check=False)
+
+
+def paste(command: str) -> subprocess.Popen[str]:
+    """In another terminal: a shell in another folder, with nothing of what `aaf up` was started with."""
+    return subprocess.Popen(["sh", "-c", command], env=clean_environment(), cwd="/", stdout=subprocess.PIPE, text=True)
+
+
+def test_the_lines_it_prints_work_as_they_are_in_another_terminal(system: System) -> None:
+    ready = Ready(
+        proxy_url=system.ready["proxy_url"],
+        api_url=system.ready["api_url"],
+        admin_key=system.ready["admin_key"],
+        ca_file=Path(system.ready["ca_file"]),
+        data_dir=system.data_dir,
+    )
+    lines = [line.strip() for line in welcome(ready).splitlines() if line.startswith("  ")]
+    allowed, denied, held = [line for line in lines if line.startswith("curl")]
+    listing, approving = [line for line in lines if " approvals " in line]
+    assert paste(allowed).communicate()[0] == "reached /"
+    assert json.loads(paste(denied).communicate()[0])["status"] == 403
+    with paste(held) as waiting:
+        until(lambda: "httpbin.org" in paste(listing).communicate()[0])
+        assert "approved" in paste(approving).communicate()[0]
+        assert waiting.communicate()[0] == "reached /post"
+
+
+def test_what_the_command_line_cannot_mean_is_a_usage_error(system: System) -> None:
+    for arguments in (
+        ("approvals", "list", "--limit", "0"),
+        ("approvals", "list", "--status", "lost"),
+        ("actions", "list", "--effect", "lost"),
+        ("actions", "list", "--limit", "-1"),
+        ("audit", "tail", "-n", "0"),
+    ):
+        assert system.aaf(*arguments, check=False).returncode == 2, arguments
+    for name, value in (("AAF_API_URL", "127.0.0.1"), ("AAF_API_KEY", "hunter2\nhunter2")):
+        refused = system.aaf("agent", "list", check=False, env={name: value})
+        assert refused.returncode == 2
+        assert refused.stderr.startswith(f"aaf: {name}: ")
+        assert "hunter2" not in refused.stderr
 
 
 def test_it_prints_what_the_contract_says(system: System) -> None:
@@ -214,6 +255,11 @@ def test_another_master_key_is_refused_by_name(opa_binary: Path) -> None:
         (first.data_dir / "master.key").write_text("A" * 43 + "=")
         done = run_aaf("up", env=first.env, check=False)
         assert done.returncode == 1
+        (first.data_dir / "master.key").write_text("no key\n")
+        done = run_aaf("up", "--json", env=first.env, check=False)
+        assert done.returncode == 1
+        assert "master.key must be 32 bytes in base64" in done.stderr
+        assert "Traceback" not in done.stderr
         (first.data_dir / "master.key").unlink()
         done = run_aaf("up", env=first.env, check=False)
         assert done.returncode == 1

@@ -42,6 +42,14 @@ def test_only_the_environment_that_is_given_counts(monkeypatch: pytest.MonkeyPat
         ("AAF_UPSTREAM_PROXY_RESOLVES", "perhaps"),
         ("AAF_UPSTREAM_PROXY_RESOLVES", "yes"),
         ("AAF_INSECURE_LISTEN", "perhaps"),
+        ("DATABASE_URL", "127.0.0.1:5432"),
+        ("DATABASE_URL", "postgresql://role:word@db.example:54x2/aaf"),
+        ("DATABASE_ADMIN_URL", "mysql://role:word@db.example/aaf"),
+        ("AAF_API_URL", "127.0.0.1:3001"),
+        ("AAF_API_URL", "file:///etc/passwd"),
+        ("AAF_API_URL", "http://"),
+        ("AAF_API_URL", "http://[::1"),
+        ("AAF_API_KEY", "two lines\n"),
     ],
 )
 def test_a_bad_value_is_refused_by_name(name: str, value: str) -> None:
@@ -49,9 +57,21 @@ def test_a_bad_value_is_refused_by_name(name: str, value: str) -> None:
         load({name: value})
 
 
-def test_a_secret_that_is_wrong_is_not_shown() -> None:
+def test_a_data_directory_is_absolute_for_what_is_printed_is_read_elsewhere() -> None:
+    assert load({"AAF_DATA_DIR": "here"}).data_dir == Path.cwd() / "here"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ENCRYPTION_MASTER_KEY", "a-very-secret-value"),
+        ("AAF_API_KEY", "a-very-secret-value\n"),
+        ("DATABASE_URL", "x://a:a-very-secret-value@b:a-very-secret-value/c"),
+    ],
+)
+def test_a_secret_that_is_wrong_is_not_shown(name: str, value: str) -> None:
     with pytest.raises(BadSettings) as caught:
-        load({"ENCRYPTION_MASTER_KEY": "a-very-secret-value"})
+        load({name: value})
     assert "a-very-secret-value" not in str(caught.value)
 
 

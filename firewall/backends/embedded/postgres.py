@@ -160,7 +160,10 @@ class EmbeddedPostgres:
         if file.exists():
             return Passwords(**json.loads(file.read_text()))
         if (self.folder / "data" / "PG_VERSION").exists():
-            raise CannotStart(f"{file} is missing, and the database in {self.folder} cannot be opened without it")
+            raise CannotStart(
+                f"{file} is missing, and the database in {self.folder} cannot be opened without it: "
+                "bring it back (and master.key beside it), or remove that folder to begin anew"
+            )
         made = Passwords(superuser=secrets.token_urlsafe(32), admin=secrets.token_urlsafe(32), app=secrets.token_urlsafe(32))
         part = file.with_suffix(".part")
         part.unlink(missing_ok=True)
