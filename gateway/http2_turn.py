@@ -33,7 +33,7 @@ class Http2Turn:
         self._forward: Http2Forward | None = None
         self._buffer = bytearray()
         self._credit = 0
-        self._pieces: list[bytes] = []
+        self._gathered = bytearray()
         self._ended = length == 0
         self._trailers: Refused | None = None
         """That there were some; nobody digests or passes them on."""
@@ -82,22 +82,34 @@ class Http2Turn:
 
     def _run(self, hook: str) -> None:
         self._collecting = False
+        self._sent_on = 0.0
         self._expect(Phase.JUDGED)
         self._engine.hooks.run(hook, self._flow, self._judged)
 
     def _judged(self, well: bool) -> None:
         if self._over:
             return
+        try:
+            self._decided(well)
+        except Exception:  # what is left half done has nobody else who would end it
+            self._engine.log.exception("turn.failed")
+            self._fail()
+
+    def _fail(self) -> None:
+        self._wire.reset(self._number, ErrorCodes.INTERNAL_ERROR)
+        self.got_reset(ErrorCodes.INTERNAL_ERROR)
+
+    def _decided(self, well: bool) -> None:
         passage = self._passage = passage_of(self._flow)
         if not well or passage is None:
-            self._wire.reset(self._number, ErrorCodes.INTERNAL_ERROR)
-            self.got_reset(ErrorCodes.INTERNAL_ERROR)
+            self._fail()
         elif passage.answer is not None:
             self._answer_ours(passage.answer)
         elif passage.released:
             self._send_on(passage)
         else:
             self._collecting = True
+            self._sent_on = self._engine.now()
             self._expect(Phase.BODY)
             self._go_on()
 
@@ -124,19 +136,19 @@ class Http2Turn:
                     self._expect(Phase.ANSWER)
 
     def _collect(self, passage: Passage) -> None:
-        self._pieces.append(bytes(self._buffer))
+        self._gathered += self._buffer
         passage.gathered += len(self._buffer)
         self._taken()
         if passage.gathered > passage.held_bytes:
             self._spoil(passage, BodyTooLarge("too large to approve"))
         elif self._ended:
-            self._flow.request.data.content = b"".join(self._pieces)
+            self._flow.request.data.content = bytes(self._gathered)
             self._flow.request.data.timestamp_end = time()
-            self._pieces.clear()
+            self._gathered = bytearray()
             self._run("request")
 
     def _spoil(self, passage: Passage, error: Refused) -> None:
-        self._pieces.clear()
+        self._gathered = bytearray()
         passage.spoilt = error
         self._run("request")
 
@@ -240,7 +252,7 @@ class Http2Turn:
     def _close(self) -> None:
         self._over = True
         self._taken()
-        self._pieces.clear()
+        self._gathered = bytearray()
         forward, self._forward = self._forward, None
         if forward is not None:
             forward.drop()

@@ -1,12 +1,17 @@
 """What may come of one HTTP/2 request (TRAPS 14, 15, 20)."""
 
+import asyncio
 from contextlib import suppress
+from dataclasses import replace
 
+import pytest
 from h2.errors import ErrorCodes
 from h2.exceptions import H2Error
 
+from gateway.http2_forward import Http2Forward
+from tests.e2e.upstream import Upstream
 from tests.gateway.http2_agent import agent
-from tests.gateway.rig import DENY, HOLD, Rig
+from tests.gateway.rig import DENY, HOLD, PATIENT, Rig, running, until
 
 MEGABYTE = 1 << 20
 
@@ -65,3 +70,35 @@ async def test_trailers_of_a_request_are_refused(rig: Rig) -> None:
     await made.flush()
     assert await made.code(number) == (400, "malformed")
     assert rig.log.requests == []
+
+
+async def test_a_body_to_be_held_that_trickles_does_not_keep_its_memory_for_ever(upstream: Upstream, upstream_roots: str) -> None:
+    async with running(upstream, roots=upstream_roots, patience=replace(PATIENT, request=0.3)) as rig:
+        rig.engine.verdict = HOLD
+        made = await agent(rig)
+        number = await made.request("POST", "/a", end=False)
+
+        async def trickle() -> None:
+            while True:
+                await made.data(number, b"x")
+                await asyncio.sleep(0.02)  # the pace of this client
+
+        trickling = asyncio.create_task(trickle())
+        await until(rig.ledger.decided)
+        trickling.cancel()
+        assert rig.ledger.decided() == [("error", "abandoned")]
+        assert rig.guard._hold._held_bytes == 0
+
+
+async def test_a_defect_after_the_hooks_ends_the_request_and_not_the_others(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_self: Http2Forward, _body: bytes | None) -> None:
+        raise RuntimeError("made to fail")
+
+    made = await agent(rig)
+    with monkeypatch.context() as patched:
+        patched.setattr(Http2Forward, "begin", fail)
+        number = await made.request("GET", "/a")
+        await made.until(lambda: number in made.resets)
+    assert made.resets[number] == ErrorCodes.INTERNAL_ERROR
+    await until(rig.ledger.failed)
+    assert (await made.answer(await made.request("GET", "/b")))[0] == 200
