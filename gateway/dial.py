@@ -32,18 +32,19 @@ class Dialer:
 
     async def dial(self, key: Key, route: Route) -> Upstream:
         """`key.address` is filled in with the address that answered. Raises UpstreamUnreachable, UpstreamTimeout."""
-        started = time()
+        started, clock = time(), asyncio.get_running_loop().time
+        end = clock() + self._seconds
         trouble: Exception | None = None
-        try:
-            async with asyncio.timeout(self._seconds):
-                for address in route.addresses:
-                    try:
-                        return await self._one(key._replace(address=address), route.port, started)
-                    except ssl.SSLCertVerificationError as error:
-                        raise UpstreamUnreachable(f"the destination's certificate is refused: {error.verify_message}") from error
-                    except (OSError, ValueError) as error:
-                        trouble = error
-        except TimeoutError:
+        for number, address in enumerate(route.addresses):
+            try:
+                # One that does not answer leaves time for those after it.
+                async with asyncio.timeout((end - clock()) / (len(route.addresses) - number)):
+                    return await self._one(key._replace(address=address), route.port, started)
+            except ssl.SSLCertVerificationError as error:
+                raise UpstreamUnreachable(f"the destination's certificate is refused: {error.verify_message}") from error
+            except (OSError, ValueError) as error:
+                trouble = error
+        if isinstance(trouble, TimeoutError):
             raise UpstreamTimeout("the destination did not accept the connection") from None
         raise UpstreamUnreachable(f"the destination cannot be reached: {_words(trouble)}") from trouble
 

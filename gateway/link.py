@@ -187,7 +187,7 @@ class Link(asyncio.Protocol):
         return (str(found[0]), int(found[1])) if found else ("", 0)
 
     def write(self, data: bytes) -> None:
-        if not self.open or not data:
+        if not self.open or self._finished or not data:
             return
         assert self._transport is not None
         self.last = self._loop.time()
@@ -233,8 +233,8 @@ class Link(asyncio.Protocol):
             self._transport.close()
 
     def abort(self) -> None:
-        """Ends at once. `lost` follows."""
-        if self._transport is None:
+        """Ends at once. `lost` follows, if it has not come."""
+        if self._transport is None or self._over:
             return
         if self.resets and self.open:
             self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)

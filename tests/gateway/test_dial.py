@@ -2,7 +2,9 @@
 
 import asyncio
 import base64
+import socket
 import ssl
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from tests.e2e.upstream import Upstream
 from tests.firewall.hellos import hello
 from tests.gateway.proxy import SomeProxy
 from tests.gateway.rig import RawUpstream, inner, plain, running, until
+from tests.gateway.test_timeouts import black_hole
 
 ADDRESS = "127.0.0.1"
 
@@ -67,6 +70,70 @@ async def test_plain_http_goes_by_connect_to_the_checked_address(upstream: Upstr
         assert (await rig.ask(plain("/a"))).body == b"reached /a"
         assert proxy.heads == [f"CONNECT {ADDRESS}:{upstream.http_port} HTTP/1.1\r\nHost: {ADDRESS}:{upstream.http_port}\r\n\r\n"]
         assert rig.ledger.fields(Event.ACTION_DECIDED)[0]["address"] == ADDRESS
+
+
+async def test_an_address_that_does_not_answer_leaves_time_for_the_next() -> None:
+    async def hear(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    async with RawUpstream(hear).serving() as destination:
+        with black_hole("127.0.0.2", destination.port):
+            dialled = await Dialer(roots="", seconds=2).dial(key(), Route(addresses=("127.0.0.2", ADDRESS), port=destination.port))
+            assert dialled.key.address == ADDRESS
+            dialled.link.abort()
+
+
+async def test_addresses_that_do_not_answer_are_a_timeout() -> None:
+    with black_hole() as port, pytest.raises(UpstreamTimeout):
+        await Dialer(roots="", seconds=0.1).dial(key(), Route(addresses=(ADDRESS, ADDRESS), port=port))
+
+
+async def test_what_refuses_is_said_so() -> None:
+    with closing(socket.socket()) as nobody:
+        nobody.bind((ADDRESS, 0))
+        with pytest.raises(UpstreamUnreachable, match="cannot be reached"):
+            await Dialer(roots="", seconds=20).dial(key(), Route(addresses=(ADDRESS,), port=nobody.getsockname()[1]))
+
+
+@pytest.mark.parametrize(
+    ("issued", "expired", "trusted", "words"),
+    [
+        ("up.test", False, True, ""),
+        ("up.test", True, True, "expired"),
+        ("other.test", False, True, "Hostname mismatch"),
+        ("up.test", False, False, "unable to get local issuer"),
+    ],
+    ids=["good", "expired", "for another name", "of a CA that nobody trusts"],
+)
+async def test_a_certificate_must_be_good_for_the_name(
+    upstream_authority: TestAuthority, tmp_path: Path, issued: str, expired: bool, trusted: bool, words: str
+) -> None:
+    pair = upstream_authority.issue(issued, expired=expired)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(pair.certificate, pair.key)
+    got = bytearray()
+
+    async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError, ssl.SSLError):
+            got.extend(await reader.read())
+        writer.close()
+
+    server = await asyncio.start_server(hear, ADDRESS, 0, ssl=tls)
+    roots = upstream_authority.file if trusted else TestAuthority(tmp_path).file
+    route = Route(addresses=(ADDRESS, "127.0.0.9"), port=server.sockets[0].getsockname()[1])
+    try:
+        dialling = Dialer(roots=str(roots), seconds=20).dial(key(tls=True), route)
+        if words:
+            with pytest.raises(UpstreamUnreachable, match=words) as refused:
+                await dialling
+            assert refused.value.detail.startswith("the destination's certificate is refused")  # and no other address was tried
+        else:
+            dialled = await dialling
+            assert (dialled.server.sni, dialled.server.tls, len(dialled.server.certificate_list)) == ("up.test", True, 1)
+            dialled.link.abort()
+    finally:
+        server.close()
+    assert bytes(got) == b""
 
 
 async def test_https_goes_by_connect_to_the_checked_address_with_tls_to_the_name(upstream: Upstream, upstream_roots: str) -> None:

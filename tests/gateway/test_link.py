@@ -2,12 +2,17 @@
 
 import asyncio
 import socket
+import ssl
 import struct
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import uvloop
 
 from gateway.link import Link
+from tests.e2e.pki import Pair as Certificate
+from tests.e2e.pki import TestAuthority
 from tests.gateway.rig import until
 
 
@@ -83,3 +88,185 @@ async def test_a_link_that_resets_ends_by_a_reset() -> None:
                         await loop.sock_recv(peer, 1)
                 else:
                     assert await loop.sock_recv(peer, 1) == b""
+
+
+# --- bytes and their owner -------------------------------------------------------------------------------------------------
+
+
+class Pair:
+    """Two links, each the other's peer."""
+
+    def __init__(self, left: Link, right: Link) -> None:
+        self.left, self.right = left, right
+        self.left_ear, self.right_ear = Ear(), Ear()
+        left.owner, right.owner = self.left_ear, self.right_ear
+
+    async def secure(self, pair: Certificate, authority: Path, *, name: str = "up.test") -> list[Exception | None]:
+        """TLS on both, and what each said of it."""
+        server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context(cafile=str(authority))
+        server.load_cert_chain(pair.certificate, pair.key)
+        told: list[Exception | None] = []
+        self.right.start_tls(server, told.append, server_side=True)
+        self.left.start_tls(client, told.append, server_side=False, server_name=name)
+        await until(lambda: len(told) == 2)
+        return told
+
+
+@pytest.fixture
+async def pair() -> AsyncIterator[Pair]:
+    loop = asyncio.get_running_loop()
+    made = [Link(), Link()]
+    for link, end in zip(made, socket.socketpair(), strict=True):
+        await loop.create_connection(lambda link=link: link, sock=end)  # type: ignore[misc]
+    yield Pair(*made)
+    for link in made:
+        link.abort()
+    await asyncio.sleep(0)
+
+
+@pytest.fixture
+def certificate(upstream_authority: TestAuthority) -> Certificate:
+    return upstream_authority.issue("up.test")
+
+
+async def test_bytes_that_come_without_an_owner_end_the_connection(pair: Pair) -> None:
+    pair.right.owner = None
+    pair.left.write(b"unasked")
+    await until(lambda: pair.left_ear.lost_links)
+    assert not pair.right.open
+
+
+async def test_reading_stops_until_nobody_has_a_reason_against_it(pair: Pair) -> None:
+    pair.right.hold()
+    pair.right.hold()
+    pair.left.write(b"waits")
+    pair.right.unhold()
+    assert pair.right.held
+    pair.left.write(b" here")
+    await until(lambda: not pair.right.quiet())  # it is there, and nobody read it
+    assert pair.right_ear.got == b""
+    pair.right.unhold()
+    await until(lambda: pair.right_ear.got == b"waits here")
+    assert not pair.right.held
+
+
+async def test_a_peer_that_left_is_seen_while_nothing_is_read(pair: Pair) -> None:
+    pair.right.hold()
+    assert not pair.right.gone()
+    pair.left.abort()
+    await until(pair.right.gone)
+    assert not pair.right.quiet()
+    assert pair.right_ear.lost_links == 0
+
+
+async def test_what_is_finished_is_read_and_forgotten_and_sends_no_more(pair: Pair) -> None:
+    pair.left.write(b"the last")
+    pair.left.finish()
+    pair.left.write(b" not this")
+    pair.left.finish()
+    await until(lambda: pair.right_ear.lost_links)  # which ends the connection from its side
+    assert bytes(pair.right_ear.got) == b"the last"
+    await until(lambda: pair.left_ear.lost_links)
+    assert (bytes(pair.left_ear.got), pair.left_ear.lost_links) == (b"", 1)
+
+
+async def test_what_still_comes_after_the_finish_reaches_nobody() -> None:
+    ear, (here, there) = Ear(), socket.socketpair()
+    link = Link(ear)
+    await asyncio.get_running_loop().create_connection(lambda: link, sock=here)
+    link.finish()
+    there.send(b"still sending")
+    there.close()
+    await until(lambda: ear.lost_links)
+    assert ear.got == b""
+
+
+async def test_a_close_sends_what_is_written_first(pair: Pair) -> None:
+    pair.left.write(bytes(1 << 20))
+    pair.left.close()
+    pair.left.write(b"not this")
+    await until(lambda: pair.right_ear.lost_links)
+    assert len(pair.right_ear.got) == 1 << 20
+    await until(lambda: pair.left_ear.lost_links)
+    pair.left.abort()  # which finds nothing to end
+    assert (pair.left.open, pair.right.open) == (False, False)
+
+
+# --- TLS --------------------------------------------------------------------------------------------------------------------------
+
+
+async def test_bytes_pass_both_ways_in_tls(pair: Pair, certificate: Certificate, upstream_authority: TestAuthority) -> None:
+    assert await pair.secure(certificate, upstream_authority.file) == [None, None]
+    pair.left.write(bytes(100_000))
+    pair.right.write(b"back")
+    await until(lambda: len(pair.right_ear.got) == 100_000 and pair.left_ear.got == b"back")
+
+
+async def test_what_follows_the_handshake_at_once_is_not_lost(
+    pair: Pair, certificate: Certificate, upstream_authority: TestAuthority
+) -> None:
+    server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context(cafile=str(upstream_authority.file))
+    server.load_cert_chain(certificate.certificate, certificate.key)
+    pair.right.start_tls(server, lambda _: None, server_side=True)
+    pair.left.start_tls(client, lambda _: pair.left.write(b"at once"), server_side=False, server_name="up.test")
+    await until(lambda: pair.right_ear.got == b"at once")
+
+
+@pytest.mark.parametrize("how", ["close", "finish"])
+async def test_a_goodbye_in_tls_is_a_good_end(
+    pair: Pair, certificate: Certificate, upstream_authority: TestAuthority, how: str
+) -> None:
+    await pair.secure(certificate, upstream_authority.file)
+    pair.left.write(b"the last")
+    getattr(pair.left, how)()
+    await until(lambda: pair.right_ear.lost_links)
+    assert (bytes(pair.right_ear.got), pair.right.ended_well) == (b"the last", True)
+
+
+async def test_an_end_in_tls_without_a_goodbye_is_none(
+    pair: Pair, certificate: Certificate, upstream_authority: TestAuthority
+) -> None:
+    """RFC 9112, section 9.8: it may be the work of anybody on the way."""
+    await pair.secure(certificate, upstream_authority.file)
+    pair.left.write(b"cut")
+    pair.left.abort()
+    await until(lambda: pair.right_ear.lost_links)
+    assert not pair.right.ended_well
+
+
+async def test_a_certificate_for_another_name_fails_on_both_sides(
+    pair: Pair, certificate: Certificate, upstream_authority: TestAuthority
+) -> None:
+    told = await pair.secure(certificate, upstream_authority.file, name="other.test")
+    assert isinstance(told[0], ssl.SSLCertVerificationError) or isinstance(told[1], ssl.SSLCertVerificationError)
+    assert None not in told[:1]
+    await until(lambda: pair.left_ear.lost_links and pair.right_ear.lost_links)
+
+
+async def test_a_handshake_that_ends_with_its_connection_is_told_once(pair: Pair, certificate: Certificate) -> None:
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(certificate.certificate, certificate.key)
+    told: list[Exception | None] = []
+    pair.right.start_tls(server, told.append, server_side=True, begun=b"\x16\x03\x01")
+    pair.left.abort()
+    await until(lambda: pair.right_ear.lost_links)
+    assert [type(error) for error in told] == [ConnectionResetError]
+
+
+async def test_bytes_that_are_no_tls_fail_the_handshake(pair: Pair, certificate: Certificate) -> None:
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(certificate.certificate, certificate.key)
+    told: list[Exception | None] = []
+    pair.right.start_tls(server, told.append, server_side=True, begun=b"GET / HTTP/1.1\r\n\r\n")
+    assert [type(error) for error in told] == [ssl.SSLError]
+    await until(lambda: pair.right_ear.lost_links)
+
+
+async def test_nonsense_inside_tls_ends_the_connection_and_not_well(
+    pair: Pair, certificate: Certificate, upstream_authority: TestAuthority
+) -> None:
+    await pair.secure(certificate, upstream_authority.file)
+    assert pair.left._transport is not None
+    pair.left._transport.write(b"\x17\x03\x03\x00\x20" + bytes(32))  # a record that nobody sealed
+    await until(lambda: pair.right_ear.lost_links)
+    assert (bytes(pair.right_ear.got), pair.right.ended_well) == (b"", False)

@@ -125,10 +125,10 @@ async def test_a_held_request_is_not_idle(hasty: Rig) -> None:
 
 
 @contextmanager
-def black_hole() -> Iterator[int]:
+def black_hole(address: str = "127.0.0.1", port: int = 0) -> Iterator[int]:
     """A port whose connections are neither taken nor refused: its queue is full."""
     with closing(socket.socket()) as server:
-        server.bind(("127.0.0.1", 0))
+        server.bind((address, port))
         server.listen(0)
         fill = []
         try:
