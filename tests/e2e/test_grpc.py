@@ -233,11 +233,11 @@ def test_a_held_call_that_is_denied_is_a_permission_denied(shop: Shop) -> None:
 
 
 def test_who_does_not_wait_hears_that_it_is_unavailable_and_comes_back(shop: Shop) -> None:
-    """Without a deadline: `grpc-timeout` says what is left of it, is part of the digest, and is another one each time."""
-    asked = shop.get("/shop.Payments/Get", metadata=(("prefer", "wait=0"),), timeout=None)
+    """Its deadline, of which `grpc-timeout` says what is left, is another one each time."""
+    asked = shop.get("/shop.Payments/Get", metadata=(("prefer", "wait=0"),))
     assert asked.code() is grpc.StatusCode.UNAVAILABLE
     shop.parts.api.approve(shop.approval()["id"])
-    assert shop.get("/shop.Payments/Get", timeout=None).result(SECONDS) == b"ORDER"
+    assert shop.get("/shop.Payments/Get").result(SECONDS) == b"ORDER"
     assert shop.effects() == [("pending", "pending"), ("allow", None)]
 
 
