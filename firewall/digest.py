@@ -16,8 +16,8 @@ DIGEST_KEY = "aaf/digest-credentials/v1"
 
 VARYING = frozenset(
     b"accept accept-charset accept-encoding accept-language amz-sdk-invocation-id amz-sdk-request b3 baggage client-request-id"
-    b" content-length date elastic-apm-traceparent expect grpc-timeout grpc-trace-bin host idempotency-key newrelic paypal-request-id"
-    b" priority repeatability-first-sent repeatability-request-id request-id sec-websocket-key sentry-trace traceparent"
+    b" content-length date elastic-apm-traceparent expect grpc-timeout grpc-trace-bin host idempotency-key newrelic"
+    b" paypal-request-id priority repeatability-first-sent repeatability-request-id request-id sec-websocket-key sentry-trace traceparent"
     b" tracestate uber-trace-id user-agent x-amz-date x-amz-user-agent x-amzn-trace-id x-b3-flags x-b3-parentspanid"
     b" x-b3-sampled x-b3-spanid x-b3-traceid x-client-request-id x-cloud-trace-context x-correlation-id x-datadog-origin"
     b" x-datadog-parent-id x-datadog-sampling-priority x-datadog-tags x-datadog-trace-id x-goog-api-client"
