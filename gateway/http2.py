@@ -72,7 +72,7 @@ class Http2:
         self.wire.streams.pop(number, None)
         if not self.requests and self.session.link.open:
             self.session.expect(Phase.IDLE)
-            if self.session.engine.draining:
+            if self.session.engine.draining or self.wire.closing:
                 self.session.link.close()
 
     def _gone(self) -> None:

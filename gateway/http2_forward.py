@@ -14,7 +14,7 @@ from gateway.body import CHUNKED
 from gateway.fields import Field
 from gateway.forward import INTERIM_LIMIT, Forward, Side
 from gateway.http2_link import Http2Link
-from gateway.http2_message import read_response, request_headers
+from gateway.http2_message import read_response, read_trailers, request_headers
 from gateway.message import end_to_end_trailers, without_ours
 from gateway.pool import Key, Upstream
 
@@ -164,13 +164,16 @@ class Http2Forward(Forward):
                 response.data.headers.fields = without_ours(response.data.headers.fields)
                 self._side.interim(response)
             return
-        self._begun = True
+        self._begun, self._bodiless = True, length == 0
         self._side.answer_begins(response, CHUNKED if length < 0 else length)
 
     def got_data(self, data: bytes, credit: int) -> None:
         if self._shared is None or self._over:
             return
         shared = self._shared
+        if data and self._bodiless:
+            self._fail(UpstreamUnreachable("the destination's answer is refused: it has a body where none may be"))
+            return
         if data:
             self._side.answer_data(data)
         if self._paused:
@@ -179,7 +182,12 @@ class Http2Forward(Forward):
             shared.wire.passed_on(self._number, credit)
 
     def got_trailers(self, fields: list[Field]) -> None:
-        self._trailers = end_to_end_trailers((name, value) for name, value in fields if name[:1] != b":")
+        if self._over:
+            return
+        try:
+            self._trailers = end_to_end_trailers(read_trailers(fields))
+        except (Malformed, HeadTooLarge) as error:
+            self._fail(UpstreamUnreachable(f"the destination's trailers are refused: {error.detail}"))
 
     def got_end(self) -> None:
         if self._over or not self._begun:
@@ -197,7 +205,7 @@ class Http2Forward(Forward):
     def full(self, high: bool) -> None:
         self._side.stop(high)
 
-    _begun = False
+    _begun = _bodiless = False
     _trailers: tuple[Field, ...] = ()
 
     def _let_go(self, *, reuse: bool) -> None:

@@ -9,19 +9,13 @@ from typing import Protocol
 
 import structlog
 from h2 import events
-from h2.config import H2Configuration
-from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.exceptions import H2Error, ProtocolError
-from h2.settings import SettingCodes, Settings
 
 from gateway.fields import Field
+from gateway.http2_library import STREAMS, WINDOW, Connection
 from gateway.link import Link
 
-HEADER_LIST_LIMIT = 64 << 10
-STREAMS = 100
-WINDOW = 64 << 10
-"""Bytes of one stream that may be under way without having been passed on."""
 CONNECTION_WINDOW = STREAMS * WINDOW
 """So wide that a stream that is held does not stop the others."""
 HIGH, LOW = 64 << 10, 16 << 10
@@ -81,20 +75,7 @@ class Http2Link:
         self._idle_frames = 0
         self._due = False
         self._loop = asyncio.get_running_loop()
-        self.h2 = H2Connection(
-            H2Configuration(
-                client_side=client_side, header_encoding=None, validate_inbound_headers=True, normalize_inbound_headers=False,
-                validate_outbound_headers=False, normalize_outbound_headers=False,
-            )
-        )  # fmt: skip
-        values = {
-            SettingCodes.MAX_CONCURRENT_STREAMS: STREAMS,
-            SettingCodes.INITIAL_WINDOW_SIZE: WINDOW,
-            SettingCodes.MAX_HEADER_LIST_SIZE: HEADER_LIST_LIMIT,
-        }
-        if client_side:
-            values[SettingCodes.ENABLE_PUSH] = 0
-        self.h2.local_settings = Settings(client=client_side, initial_values=values)
+        self.h2 = Connection(client_side=client_side)
 
     def begin(self) -> None:
         self.link.owner = self
@@ -117,6 +98,7 @@ class Http2Link:
                 return
         self._flush()
         if self._idle_frames > CALM:
+            log.info("http2.refused", reason="flood")
             self._goodbye(ErrorCodes.ENHANCE_YOUR_CALM)
         elif not self._held and self.link.backlog > BACKLOG:
             self._held = True
@@ -192,13 +174,23 @@ class Http2Link:
                 for one in list(self._outs):
                     self._pump(one)
             case events.ConnectionTerminated():
-                self.closing = True
-                if event.error_code:
-                    self._goodbye(ErrorCodes.NO_ERROR)
+                self._bidden_goodbye(event)
             case events.RequestReceived() | events.ResponseReceived() | events.InformationalResponseReceived():
                 self._on_event(event)
             case _:
                 pass  # pings and settings answer themselves; the rest asks for nothing
+
+    def _bidden_goodbye(self, event: events.ConnectionTerminated) -> None:
+        """What the peer has heard of may still end."""
+        self.closing = True
+        if event.error_code:
+            self._goodbye(ErrorCodes.NO_ERROR)
+            return
+        for number in [one for one in self.streams if self.h2.config.client_side and one > (event.last_stream_id or 0)]:
+            self._outs.pop(number, None)
+            self.streams.pop(number).got_reset(ErrorCodes.REFUSED_STREAM)
+        if not self.streams:
+            self._goodbye(ErrorCodes.NO_ERROR)
 
     def passed_on(self, number: int, credit: int) -> None:
         """So many bytes of a stream were passed on: as many more may come."""

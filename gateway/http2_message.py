@@ -115,8 +115,8 @@ def read_response(headers: Iterable[Field], *, method: bytes, ended: bool) -> tu
         _check(name, value)
         if name not in HOP_BY_HOP or name == b"trailer":
             fields.append((name, value))
-    if not status:
-        raise Malformed("the answer has no status")
+    if not status or status == b"101":  # section 8.6
+        raise Malformed("the answer has no status that HTTP/2 knows")
     if len(fields) > FIELDS_LIMIT:
         raise HeadTooLarge(f"a head may have {FIELDS_LIMIT} fields")
     number = int(status)
@@ -134,6 +134,15 @@ def read_response(headers: Iterable[Field], *, method: bytes, ended: bool) -> tu
         reason=b"",
     )
     return response, length
+
+
+def read_trailers(fields: list[Field]) -> list[Field]:
+    """Raises Malformed, HeadTooLarge."""
+    for name, value in fields:
+        _check(name, value)
+    if len(fields) > FIELDS_LIMIT:
+        raise HeadTooLarge(f"trailers may have {FIELDS_LIMIT} fields")
+    return fields
 
 
 def response_headers(response: http.Response, *, length: int | None) -> list[Field]:
