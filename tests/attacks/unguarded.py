@@ -132,11 +132,11 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 @contextmanager
-def mitmdump(folder: Path) -> Iterator[int]:
-    """Stock mitmproxy as a process of its own; its port. Destinations need no certificate."""
+def mitmdump(folder: Path, *options: str) -> Iterator[int]:
+    """Stock mitmproxy as a process of its own; its port. Destinations need no certificate. `options`: more of its own."""
     port = free_port()
     command = [str(Path(sys.executable).parent / "mitmdump"), "-q", "--listen-host", "127.0.0.1", "--listen-port", str(port)]
-    process = subprocess.Popen([*command, "--set", f"confdir={folder}", "--set", "ssl_insecure=true"])
+    process = subprocess.Popen([*command, "--set", f"confdir={folder}", "--set", "ssl_insecure=true", *options])
     try:
         until(lambda: process.poll() is not None or _listens(port), 60)
         assert process.poll() is None, "mitmdump ended"
