@@ -15,12 +15,12 @@ DIGEST_KEY = "aaf/digest-credentials/v1"
 """What the key of the credentials' hash is derived for."""
 
 VARYING = frozenset(
-    b"accept accept-charset accept-encoding accept-language amz-sdk-invocation-id amz-sdk-request b3 baggage client-request-id"
-    b" content-length date elastic-apm-traceparent expect grpc-timeout grpc-trace-bin host idempotency-key newrelic"
-    b" paypal-request-id priority repeatability-first-sent repeatability-request-id request-id sec-websocket-key sentry-trace traceparent"
-    b" tracestate uber-trace-id user-agent x-amz-date x-amz-user-agent x-amzn-trace-id x-b3-flags x-b3-parentspanid"
-    b" x-b3-sampled x-b3-spanid x-b3-traceid x-client-request-id x-cloud-trace-context x-correlation-id x-datadog-origin"
-    b" x-datadog-parent-id x-datadog-sampling-priority x-datadog-tags x-datadog-trace-id x-goog-api-client"
+    b"accept accept-charset accept-encoding accept-language amz-sdk-invocation-id amz-sdk-request b3 baggage client-request-"
+    b" id content-length date elastic-apm-traceparent expect grpc-timeout grpc-trace-bin host idempotency-key newrelic"
+    b" paypal-request-id priority repeatability-first-sent repeatability-request-id request-id sec-websocket-key sentry-trace"
+    b" traceparent tracestate uber-trace-id user-agent x-amz-date x-amz-user-agent x-amzn-trace-id x-b3-flags"
+    b" x-b3-parentspanid x-b3-sampled x-b3-spanid x-b3-traceid x-client-request-id x-cloud-trace-context x-correlation-id"
+    b" x-datadog-origin x-datadog-parent-id x-datadog-sampling-priority x-datadog-tags x-datadog-trace-id x-goog-api-client"
     b" x-goog-gcs-idempotency-token x-idempotency-key x-ms-client-request-id x-ms-correlation-request-id x-ms-date"
     b" x-newrelic-id x-newrelic-transaction x-request-id x-stripe-client-telemetry".split()
 )
