@@ -22,6 +22,7 @@ from cli.output import emit
 from cli.processes import BACK_OFF, Child, ChildFailed
 from cli.session import access_file, write_private
 from cli.welcome import Ready, welcome
+from firewall.backends.embedded import kept
 from firewall.backends.embedded.opa import EmbeddedOpa
 from firewall.backends.embedded.postgres import ADMIN, APP, CannotStart, EmbeddedPostgres
 from firewall.backends.opa import OpaEngine
@@ -104,6 +105,7 @@ async def _system(settings: Settings) -> AsyncIterator[Ready]:
             admin_key=admin.key,
             ca_file=ca_file,
             data_dir=settings.data_dir,
+            database=None if settings.database_url is not None else kept.folder(settings.data_dir),
         )
 
 

@@ -12,13 +12,15 @@ from firewall.settings import Settings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
-    """`proxy_url`: with the demo agent's credential; None when somebody disabled that agent."""
+    """`proxy_url`: with the demo agent's credential; None when somebody disabled that agent. `database`: the folder of the embedded
+    one; None where DATABASE_URL names another."""
 
     proxy_url: str | None
     api_url: str
     admin_key: str
     ca_file: Path
     data_dir: Path
+    database: Path | None = None
 
     def public(self) -> dict[str, object]:
         return {
@@ -40,7 +42,7 @@ Agent Action Firewall is ready.
   API        {ready.api_url}   (read it at {ready.api_url}/docs)
   admin key  {ready.admin_key}   (dies with this process)
   CA         {ready.ca_file}
-  data       {ready.data_dir}
+  data       {_data(ready)}
 
 {_demo(ready, aaf)}
 
@@ -49,6 +51,11 @@ Agent Action Firewall is ready.
 
 Ctrl-C drains and stops.
 """
+
+
+def _data(ready: Ready) -> str:
+    outside = ready.database is not None and not ready.database.is_relative_to(ready.data_dir)
+    return f"{ready.data_dir}, the database in {ready.database}" if outside else str(ready.data_dir)
 
 
 def _demo(ready: Ready, aaf: str) -> str:

@@ -44,6 +44,12 @@ def test_commands_name_the_data_directory_where_it_is_not_the_usual_one() -> Non
     assert "AAF_DATA_DIR" not in usual
 
 
+def test_a_database_that_lies_elsewhere_is_shown_for_it_is_to_be_backed_up_too() -> None:
+    assert lines(replace(READY, database=Path("/some where/postgres")), "data ") == ["data       /some where"]
+    shown = lines(replace(READY, database=Path("/var/lib/aaf/1/postgres")), "data ")
+    assert shown == ["data       /some where, the database in /var/lib/aaf/1/postgres"]
+
+
 def test_commands_work_from_any_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     own = Path(sys.executable).with_name("aaf")
     monkeypatch.setattr(shutil, "which", lambda _: None)

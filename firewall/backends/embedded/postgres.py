@@ -3,24 +3,23 @@ it ships. The wheel's own start-up code trusts every connection and any process 
 
 import fcntl
 import importlib.util
-import json
 import os
-import secrets
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 import asyncpg
 import structlog
 
+from firewall.backends.embedded import kept
 from firewall.backends.embedded.death import dies_with
 from firewall.backends.embedded.identity import Identity
+from firewall.backends.embedded.kept import Kept
 
 READY_SECONDS = 60.0
 STOP_SECONDS = 30.0
@@ -35,13 +34,6 @@ class CannotStart(Exception):
 
 class InUse(CannotStart):
     """Another process uses this data directory."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Passwords:
-    superuser: str
-    admin: str
-    app: str
 
 
 def binaries() -> Path:
@@ -62,7 +54,8 @@ class EmbeddedPostgres:
         self._identity = Identity.unprivileged()
         self._process: subprocess.Popen[bytes] | None = None
         self._lock: IO[str] | None = None
-        self._passwords: Passwords | None = None
+        self._kept: Kept | None = None
+        self._folder: Path | None = None
         self.port = 0
 
     @property
@@ -71,32 +64,28 @@ class EmbeddedPostgres:
 
     @property
     def folder(self) -> Path:
-        return self._identity.folder(self._data_dir, "postgres")
+        if self._folder is None:
+            self._folder = self._identity.folder(self._data_dir, "postgres")
+        return self._folder
 
     def dsn(self, user: str, database: str = DATABASE) -> str:
         """`user`: SUPERUSER, ADMIN or APP."""
-        if self._passwords is None:
-            raise CannotStart("Postgres was not started")
-        password = {
-            SUPERUSER: self._passwords.superuser,
-            ADMIN: self._passwords.admin,
-            APP: self._passwords.app,
-        }[user]
+        known = self._secrets()
+        password = {SUPERUSER: known.superuser, ADMIN: known.admin, APP: known.app}[user]
         return f"postgresql://{user}:{password}@127.0.0.1:{self.port}/{database}"
 
     @property
     def app_password(self) -> str:
-        if self._passwords is None:
-            raise CannotStart("Postgres was not started")
-        return self._passwords.app
+        return self._secrets().app
 
     def start(self) -> None:
         """Blocks until the server takes connections. Raises CannotStart."""
         self._take()
         try:
-            self._passwords = self._read_passwords()
-            if not (self.folder / "data" / "PG_VERSION").exists():
-                self._initdb(self._passwords)
+            self._kept = self._read()
+            if not self._has_database():
+                self._initdb(self._kept)
+            self._kept = kept.settle(self._data_dir, self._kept, self.folder)
             self._clear_stale()
             self._launch()
         except BaseException:
@@ -150,27 +139,33 @@ class EmbeddedPostgres:
             raise InUse(f"{self._data_dir} is in use: another `aaf up` runs on it, or set AAF_DATA_DIR") from None
         self._lock = lock
 
-    def _secrets(self) -> Passwords:
-        if self._passwords is None:
+    def _secrets(self) -> Kept:
+        if self._kept is None:
             raise CannotStart("Postgres was not started")
-        return self._passwords
+        return self._kept
 
-    def _read_passwords(self) -> Passwords:
-        file = self._data_dir / "postgres.json"
-        if file.exists():
-            return Passwords(**json.loads(file.read_text()))
-        if (self.folder / "data" / "PG_VERSION").exists():
-            raise CannotStart(
-                f"{file} is missing, and the database in {self.folder} cannot be opened without it: "
-                "bring it back (and master.key beside it), or remove that folder to begin anew"
-            )
-        made = Passwords(superuser=secrets.token_urlsafe(32), admin=secrets.token_urlsafe(32), app=secrets.token_urlsafe(32))
-        part = file.with_suffix(".part")
-        part.unlink(missing_ok=True)
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
-            json.dump({"superuser": made.superuser, "admin": made.admin, "app": made.app}, stream)
-        part.rename(file)
-        return made
+    def _read(self) -> Kept:
+        found = kept.read(self._data_dir)
+        if found is None:
+            if self._has_database():
+                raise CannotStart(
+                    f"{self._data_dir / kept.FILE} is missing, and the database in {self.folder} cannot be opened without it: "
+                    "bring it back (and master.key beside it), or remove that folder to begin anew"
+                )
+            found = Kept.new()
+            kept.write(self._data_dir, found)
+        elif found.folder is not None:
+            self._folder = self._data_dir / found.folder
+            if not self._identity.reaches(self._folder) or not self._has_database():
+                who = "this user" if self._identity.uid is None else f"user {self._identity.uid}, as whom it runs,"
+                raise CannotStart(
+                    f"the database of {self._data_dir} was made in {self._folder}, where {who} finds none: bring it back, let that "
+                    f"user reach it, or remove {self._data_dir / kept.FILE} to begin anew"
+                )
+        return found
+
+    def _has_database(self) -> bool:
+        return os.path.exists(self.folder / "data" / "PG_VERSION")  # False too where we may not look
 
     def _program(self, name: str) -> Path:
         """A program of the installation; from a copy of all of it, where our user cannot reach the original."""
@@ -195,7 +190,7 @@ class EmbeddedPostgres:
             os.chmod(folder, 0o755)  # noqa: S103 (programs, nothing secret)
         part.rename(target)
 
-    def _initdb(self, passwords: Passwords) -> None:
+    def _initdb(self, passwords: Kept) -> None:
         data, part, password = self.folder / "data", self.folder / "data.part", self.folder / "password"
         shutil.rmtree(part, ignore_errors=True)
         password.unlink(missing_ok=True)

@@ -1,12 +1,14 @@
 import os
 import signal
 import stat
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import asyncpg
 import pytest
 
+from firewall.backends.embedded import identity
 from firewall.backends.embedded.identity import Identity
 from firewall.backends.embedded.postgres import ADMIN, SUPERUSER, CannotStart, EmbeddedPostgres, InUse
 
@@ -103,6 +105,46 @@ def test_a_database_without_its_passwords_says_so(folder: Path, server: Embedded
     (folder / "postgres.json").unlink()
     with pytest.raises(CannotStart, match=r"postgres\.json is missing"):
         EmbeddedPostgres(folder).start()
+
+
+def test_a_database_that_is_gone_is_not_replaced_by_an_empty_one(folder: Path, server: EmbeddedPostgres) -> None:
+    server.stop()
+    where = server.folder
+    where.rename(where.with_name("gone"))
+    with pytest.raises(CannotStart, match=f"was made in {where}"):
+        EmbeddedPostgres(folder).start()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's children run as somebody else")
+async def test_as_root_the_database_stays_where_it_is_when_a_folder_above_it_opens_or_closes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with tempfile.TemporaryDirectory() as home:
+        monkeypatch.setattr(identity, "OUTSIDE", Path(home) / "outside")
+        opened, closed = Path(home) / "opened", Path(home) / "closed"
+        closed.mkdir(mode=0o700)
+        Path(home).chmod(0o711)
+        opened.mkdir(mode=0o711)
+        outside, inside = EmbeddedPostgres(closed / "data"), EmbeddedPostgres(opened / "data")
+        for made in (outside, inside):
+            made.start()
+            try:
+                await made.prepare()
+            finally:
+                made.stop()
+        assert inside.folder == opened / "data" / "postgres"
+        assert outside.folder.is_relative_to(Path(home) / "outside")
+        closed.chmod(0o711)
+        again = EmbeddedPostgres(closed / "data")
+        again.start()
+        try:
+            assert again.folder == outside.folder
+            assert await value(again.dsn(SUPERUSER, "postgres"), "select count(*) from pg_database where datname = 'aaf'") == 1
+        finally:
+            again.stop()
+        opened.chmod(0o700)
+        with pytest.raises(CannotStart, match="let that user reach it"):
+            EmbeddedPostgres(opened / "data").start()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root's children run as somebody else")
