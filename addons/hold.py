@@ -175,7 +175,7 @@ class Hold(Step):
             case Woken.EXPIRED:
                 raise ApprovalExpired("nobody decided in time", **told)
             case Woken.TIMEOUT:
-                raise Pending(f"{verdict.reason}: still waiting for an approver", approval_id=approval_id, **told)
+                raise Pending(f"{verdict.reason.rstrip('.')}: still waiting for an approver", approval_id=approval_id, **told)
             case Woken.LEFT:
                 raise ClientLeft("the client left while it was held", approval_id=approval_id, **told)
             case Woken.DISABLED:

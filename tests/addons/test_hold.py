@@ -300,6 +300,15 @@ async def test_the_wait_ends_with_its_reason(woken: Woken, kind: type[Refused], 
         assert error.approval_id == passage.approval_id
 
 
+async def test_a_reason_that_is_a_sentence_goes_on_without_its_full_stop() -> None:
+    made = Holding()
+    passage = made.held()
+    passage.verdict = replace(HOLD, reason="Asks first.")
+    task = await made.waiting(passage)
+    made.services.room.wake(passage.id, Woken.TIMEOUT)
+    assert await refused(task, Pending) == "Asks first: still waiting for an approver"
+
+
 async def test_whoever_left_meanwhile_does_not_begin_to_wait() -> None:
     made = Holding()
     passage = made.held()
