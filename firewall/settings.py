@@ -170,7 +170,7 @@ class Settings(BaseSettings):
     @field_validator("database_url", "database_admin_url")
     @classmethod
     def _database(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and scheme(value.get_secret_value()) not in {"postgresql", "postgres"}:
+        if value is not None and scheme(value.get_secret_value(), local=True) not in {"postgresql", "postgres"}:
             raise ValueError("not the address of a Postgres database")
         return value
 

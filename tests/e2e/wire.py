@@ -60,7 +60,6 @@ class Wire:
 
     def start_tls(self, server_name: str, ca_file: Path) -> "Wire":
         context = ssl.create_default_context(cafile=ca_file)
-        context.set_alpn_protocols(["http/1.1"])
         self._socket = context.wrap_socket(self._socket, server_hostname=server_name)
         return self
 

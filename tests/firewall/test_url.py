@@ -21,3 +21,9 @@ def test_the_address_of_a_server_has_a_scheme(url: str, expected: str) -> None:
 )
 def test_what_names_no_server_has_none(url: str) -> None:
     assert scheme(url) is None
+
+
+def test_a_database_may_lie_on_a_socket_that_a_parameter_names() -> None:
+    assert scheme("postgresql:///aaf?host=/run/postgresql", local=True) == "postgresql"
+    assert scheme("postgresql:///aaf?host=/run/postgresql") is None
+    assert scheme("nonsense", local=True) is None
