@@ -89,7 +89,7 @@ def main() -> int:
     text += f"- {asked:,} requests were answered through the firewall, {entries:,} decisions stand in its log\n"
     print(text)
     if not quick:
-        RESULTS.write_text(text)
+        RESULTS.write_text(report.wrapped(text))
     return 1 if any(figure.over for figure in figures) else 0
 
 

@@ -3,6 +3,7 @@
 import os
 import platform
 import statistics
+import textwrap
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ from benchmarks.memory import Figure
 from benchmarks.throughput import Cell, Measured
 from benchmarks.workers import Workers
 
+WIDTH = 130
 NAMES = {"http": "HTTP, kept", "https": "HTTPS, kept", "http2": "HTTP/2 from the agent, kept", "new": "HTTPS, new connection"}
 
 _HEAD = (
@@ -80,6 +82,15 @@ def several(found: Workers) -> str:
         f"- two gateway workers use {found.two:.0f} µs a request where one uses {found.one:.0f} ({ratio:.2f}), and answer "
         f"{found.two_rate:.0f} requests a second where it answers {found.one_rate:.0f}; the load shares the cores (HTTPS, GET, 64)"
     )
+
+
+def wrapped(text: str) -> str:
+    """In lines that a person reads; tables stay as they are."""
+    lines = [
+        [line] if line.startswith("|") else textwrap.wrap(line, WIDTH, subsequent_indent="  " if line.startswith("- ") else "")
+        for line in text.splitlines()
+    ]
+    return "\n".join(line for several in lines for line in several or [""]) + "\n"
 
 
 def machine(now: datetime, versions: Mapping[str, str]) -> str:

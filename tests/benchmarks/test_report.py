@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 from benchmarks.held import Released, Waits
 from benchmarks.load import Result
 from benchmarks.memory import Figure
-from benchmarks.report import beside, machine, memory, table, waits
+from benchmarks.report import WIDTH, beside, machine, memory, table, waits, wrapped
 from benchmarks.throughput import Cell, Measured
 
 
@@ -51,3 +51,13 @@ def test_the_machine_and_the_versions_are_named() -> None:
     text = machine(datetime(2026, 1, 2, tzinfo=UTC), {"OPA": "1.21.1"})
     assert text.startswith("2026-01-02, ")
     assert "; OPA 1.21.1. " in text
+
+
+def test_long_lines_are_wrapped_and_tables_are_not() -> None:
+    row = "| " + "x " * 100 + "|"
+    text = f"{'word ' * 60}\n\n{row}\n- {'point ' * 40}\n"
+    lines = wrapped(text).splitlines()
+    assert row in lines
+    assert all(len(line) <= WIDTH for line in lines if line != row)
+    assert [line[:2] for line in lines if "point" in line] == ["- ", "  "]
+    assert "" in lines
