@@ -9,7 +9,6 @@ import sys
 from collections.abc import AsyncIterator
 from importlib.metadata import version
 
-import asyncpg
 import structlog
 from aiohttp import web
 
@@ -24,6 +23,7 @@ from firewall.audit.events import policy_activated
 from firewall.backends.lifeline import announce, watch
 from firewall.backends.logs import configure_logs
 from firewall.backends.opa import OpaEngine
+from firewall.backends.postgres.down import DOWN
 from firewall.backends.postgres.reads import PostgresReads
 from firewall.backends.postgres.store import Store, UnsafeRole
 from firewall.digest import DIGEST_KEY
@@ -83,7 +83,7 @@ async def open_context(settings: Settings) -> AsyncIterator[Context]:
     dsn = "" if settings.database_url is None else settings.database_url.get_secret_value()
     try:
         store = await Store.connect(dsn, sealer=sealer, process=PROCESS)
-    except (UnsafeRole, LedgerUnavailable, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+    except (UnsafeRole, LedgerUnavailable, *DOWN) as error:
         raise CannotStart(f"DATABASE_URL: {type(error).__name__}: {error}") from error
     opa = None if settings.opa_url is None else OpaEngine(settings.opa_url)
     try:

@@ -7,6 +7,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest, multiprocess
 
 from firewall.backends.opa import OpaEngine
+from firewall.backends.postgres.down import DOWN
 from firewall.settings import Settings
 from gateway.children import Workers
 
@@ -73,7 +74,7 @@ class Admin:
                     return bool(await connection.fetchval("select true"))
                 finally:
                     await connection.close()
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError, ValueError):
+        except (*DOWN, ValueError):
             return False
 
     async def _opa(self) -> bool:

@@ -8,7 +8,6 @@ import sys
 from datetime import UTC, datetime
 from socket import socket
 
-import asyncpg
 import structlog
 import uvloop
 
@@ -20,6 +19,7 @@ from firewall.backends.lifeline import announce, watch
 from firewall.backends.logs import configure_logs
 from firewall.backends.opa import OpaEngine
 from firewall.backends.own_sockets import LocalSockets, ports_of
+from firewall.backends.postgres.down import DOWN
 from firewall.backends.postgres.store import Store, UnsafeRole
 from firewall.backends.resolver import SystemResolver
 from firewall.digest import DIGEST_KEY
@@ -169,7 +169,7 @@ def main(arguments: list[str]) -> int:
         remedy = "start it with the ENCRYPTION_MASTER_KEY that this database was first used with"
         log.error("gateway.cannot-start", reason=f"ENCRYPTION_MASTER_KEY: {error}", remedy=remedy)
         return CANNOT
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, LedgerUnavailable, OSError, TimeoutError) as error:
+    except (LedgerUnavailable, *DOWN) as error:
         log.error("gateway.cannot-start", reason=f"DATABASE_URL: {type(error).__name__}: {error}")
         return 1
 

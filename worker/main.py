@@ -7,12 +7,12 @@ import sys
 from collections.abc import AsyncIterator
 from functools import partial
 
-import asyncpg
 import structlog
 import uvloop
 
 from firewall.backends.lifeline import announce, watch
 from firewall.backends.logs import configure_logs
+from firewall.backends.postgres.down import DOWN
 from firewall.backends.postgres.store import Store, UnsafeRole
 from firewall.backends.postgres.upkeep import PostgresUpkeep
 from firewall.errors import LedgerUnavailable
@@ -96,7 +96,7 @@ async def _store(settings: Settings) -> AsyncIterator[Store]:
     sealer = Sealer(decode_key(settings.master_key), None if previous is None else decode_key(previous))
     try:
         store = await Store.connect(settings.database_url.get_secret_value(), sealer=sealer, process=PROCESS)
-    except (UnsafeRole, LedgerUnavailable, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+    except (UnsafeRole, LedgerUnavailable, *DOWN) as error:
         raise CannotStart(f"DATABASE_URL: {type(error).__name__}: {error}") from error
     try:
         yield store

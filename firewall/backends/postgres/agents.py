@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import asyncpg
 import structlog
 
+from firewall.backends.postgres.down import DOWN
 from firewall.errors import LedgerUnavailable
 from firewall.ids import AgentId, TokenId, from_uuid
 from firewall.ports import Agent, Credential
@@ -62,7 +63,7 @@ class AgentDirectory:
         try:
             async with self._lookups:
                 row = await self._look(_hash(token))
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        except DOWN as error:
             raise LedgerUnavailable("agents cannot be looked up") from error
         finally:
             self._waiting -= 1

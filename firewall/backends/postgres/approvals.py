@@ -8,6 +8,7 @@ import orjson
 
 from firewall.approval import Approval, State
 from firewall.backends.postgres.changes import SUMMARY
+from firewall.backends.postgres.down import DOWN
 from firewall.errors import LedgerUnavailable
 from firewall.ids import ActionId, AgentId, ApprovalId, from_uuid, to_uuid
 from firewall.seal import Sealer
@@ -35,14 +36,14 @@ class PostgresApprovals:
     async def get(self, approval_id: ApprovalId) -> Approval | None:
         try:
             row = await self._pool.fetchrow(_GET, to_uuid(approval_id), timeout=5)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        except DOWN as error:
             raise LedgerUnavailable("the approval cannot be read") from error
         return None if row is None else approval(row)
 
     async def states(self, ids: Sequence[ApprovalId]) -> Mapping[ApprovalId, State]:
         try:
             rows = await self._pool.fetch(_STATES, [to_uuid(i) for i in ids], timeout=5)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        except DOWN as error:
             raise LedgerUnavailable("the approvals cannot be read") from error
         return {ApprovalId(from_uuid("apr", row["id"])): State(row["state"]) for row in rows}
 

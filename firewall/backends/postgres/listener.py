@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 import asyncpg
 import structlog
 
+from firewall.backends.postgres.down import DOWN
+
 RETRY_SECONDS = 0.5
 
 log = structlog.get_logger()
@@ -63,8 +65,10 @@ class Listener:
         while not self._closing:
             try:
                 await self._listen_until_lost()
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            except DOWN as error:
                 log.warning("listener.connection-lost", error=type(error).__name__)
+            except Exception:
+                log.exception("listener.failed")  # whoever listens still polls, and must not stay deaf for good
             self.connected.clear()
             if not self._closing:
                 await asyncio.sleep(RETRY_SECONDS)

@@ -13,6 +13,7 @@ from firewall.audit.entry import open_parts
 from firewall.backends.postgres import queries
 from firewall.backends.postgres.approvals import approval as to_approval
 from firewall.backends.postgres.changes import SUMMARY
+from firewall.backends.postgres.down import DOWN
 from firewall.backends.postgres.ledger import PARTS
 from firewall.errors import LedgerUnavailable
 from firewall.ids import ActionId, AgentId, ApprovalId, KeyId, TokenId, from_uuid, to_uuid
@@ -34,7 +35,6 @@ from firewall.seal import Sealer, Unsealable
 ANSWER_SECONDS = 5.0
 
 _SQL = queries.load("reads.sql")
-_DOWN = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
 _STORED_AS = {State.EXPIRED: [State.EXPIRED, State.PENDING, State.APPROVED]}
 
 log = structlog.get_logger()
@@ -137,7 +137,7 @@ class PostgresReads:
             async with self._pool.acquire(timeout=ANSWER_SECONDS) as connection:
                 rows: list[asyncpg.Record] = await connection.fetch(_SQL[query], *arguments, timeout=ANSWER_SECONDS)
                 return rows
-        except _DOWN as error:
+        except DOWN as error:
             log.warning("reads.failed", query=query, error=type(error).__name__)
             raise LedgerUnavailable("the database cannot be read") from error
 

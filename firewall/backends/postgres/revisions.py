@@ -5,6 +5,7 @@ from collections import OrderedDict
 import asyncpg
 import orjson
 
+from firewall.backends.postgres.down import DOWN
 from firewall.egress import Destinations
 from firewall.errors import EngineUnavailable
 from firewall.policy import destinations
@@ -32,7 +33,7 @@ class Revisions:
         if found is None:
             try:
                 data = await self._pool.fetchval(_ONE, revision, timeout=2)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            except DOWN as error:
                 raise EngineUnavailable("the policy revision cannot be looked up") from error
             if data is None:
                 return None

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import asyncpg
 
 from firewall.backends.postgres import queries
+from firewall.backends.postgres.down import DOWN
 from firewall.errors import LedgerUnavailable
 from firewall.ids import ApprovalId, from_uuid
 
@@ -13,7 +14,6 @@ PARTITION_SECONDS = 30.0
 """Making a partition waits for whoever reads the table."""
 
 _SQL = queries.load("upkeep.sql")
-_DOWN = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
 
 
 class PostgresUpkeep:
@@ -38,5 +38,5 @@ class PostgresUpkeep:
             async with self._pool.acquire(timeout=ANSWER_SECONDS) as connection:
                 rows: list[asyncpg.Record] = await connection.fetch(_SQL[name], *arguments, timeout=seconds)
                 return rows
-        except _DOWN as error:
+        except DOWN as error:
             raise LedgerUnavailable(f"the database did not answer: {type(error).__name__}") from error

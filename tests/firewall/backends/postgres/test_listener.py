@@ -82,3 +82,28 @@ async def test_a_callback_that_fails_does_not_silence_the_others(database: Datab
     await notify(database, "one", "a")
     await heard.until("a")
     await listener.close()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [asyncpg.InternalClientError("cannot switch to state 11; another operation (2) is in progress"), RuntimeError("unheard of")],
+    ids=["the state that a server's goodbye leaves asyncpg in", "anything else"],
+)
+async def test_what_goes_wrong_amid_listening_costs_the_connection_alone(
+    database: Database, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    errors, listen = [error], asyncpg.Connection.add_listener
+
+    async def add_listener(self: asyncpg.Connection, channel: str, callback: object) -> None:
+        if errors:
+            raise errors.pop()
+        await listen(self, channel, callback)
+
+    monkeypatch.setattr(asyncpg.Connection, "add_listener", add_listener)
+    listener, heard = Listener(lambda: open_connection(database.app_dsn)), Heard()
+    await listener.subscribe("one", heard)
+    listener.start()
+    await heard.until("")
+    await notify(database, "one", "a")
+    await heard.until("a")
+    await listener.close()
