@@ -152,7 +152,7 @@ def response_headers(response: http.Response, *, length: int | None) -> list[Fie
     said = False
     for name, value in data.headers.fields:
         lower = name.lower()
-        if lower in HOP_BY_HOP and lower != b"trailer":
+        if (lower in HOP_BY_HOP and lower != b"trailer") or (lower == b"content-length" and data.status_code < 200):
             continue
         said = said or lower == b"content-length"
         fields.append((lower, value))

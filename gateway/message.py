@@ -29,6 +29,14 @@ _ENDED = (HOP_BY_HOP | {b"content-length"}) - {b"trailer"}
 """Of an answer. Its trailers are passed on, so the field that announces them is."""
 _OWN_ENDED = _ENDED - {b"proxy-authenticate"}
 """Of an answer of our own, which may ask for a credential."""
+_NO_TRAILERS = _ENDED | {
+    b"trailer", b"host", b"cache-control", b"expect", b"max-forwards", b"te", b"range",
+    b"authorization", b"www-authenticate", b"cookie", b"set-cookie",
+    b"age", b"date", b"expires", b"location", b"retry-after", b"vary",
+    b"content-encoding", b"content-range", b"content-type",
+}  # fmt: skip
+"""What says how the connection or the body goes on, where the message goes, who is meant, or what the head meant (RFC 9110, section
+6.5.1; the list is RFC 7230's, section 4.1.2)."""
 _UPGRADE: tuple[Field, ...] = ((b"Connection", b"Upgrade"), (b"Upgrade", b"websocket"))
 
 
@@ -232,9 +240,8 @@ def without_ours(fields: Iterable[Field]) -> tuple[Field, ...]:
 
 
 def end_to_end_trailers(fields: Iterable[Field]) -> tuple[Field, ...]:
-    """Trailers of an answer that are passed on: none that would say how the connection or the body goes on (RFC 9110, section
-    6.5.1), for some clients merge them into the head."""
-    return tuple(_kept(without_ours(fields), _ENDED | {b"trailer"}))
+    """Trailers of an answer that are passed on: none that would mean something in a head, for some clients merge them into it."""
+    return tuple(_kept(without_ours(fields), _NO_TRAILERS))
 
 
 def is_websocket(request: http.Request) -> bool:

@@ -364,10 +364,11 @@ async def test_a_client_of_http_1_0_gets_no_interim_answer(rig: Rig) -> None:
 # --- trailers --------------------------------------------------------------------------------------------------------------
 
 
-async def test_trailers_are_passed_on_but_not_what_frames_a_message_or_speaks_for_us(rig: Rig) -> None:
+async def test_trailers_are_passed_on_but_not_what_frames_a_message_sets_a_cookie_or_speaks_for_us(rig: Rig) -> None:
     said = (
         b"HTTP/1.1 200 OK\r\nTrailer: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n"
-        b"X-Sum: 1\r\nContent-Length: 99\r\nTransfer-Encoding: chunked\r\nX-AAF-Decision: allow\r\nConnection: close\r\n\r\n"
+        b"X-Sum: 1\r\nContent-Length: 99\r\nTransfer-Encoding: chunked\r\nX-AAF-Decision: allow\r\nConnection: close\r\n"
+        b"Set-Cookie: session=evil\r\nHost: evil.test\r\n\r\n"
     )
     got = await told(rig, said)
     body = got[: got.index(b"HTTP/1.1 200 OK", 1)]
