@@ -9,7 +9,7 @@ from addons.tunnels import Target
 from firewall.action import Action, Kind, Risk
 from firewall.classify import classify
 from firewall.errors import Malformed, Misdirected
-from firewall.request import canonical_host, end_to_end, parse, parse_authority
+from firewall.request import canonical_host, end_to_end, parse, parse_authority, refuse_slashes
 
 _WAIT = re.compile(r"\s*wait\s*=\s*(\d{1,6})\s*", re.IGNORECASE | re.ASCII)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -51,6 +51,8 @@ class Classify(Step):
         length = request.headers.get("content-length")
         passage.length = None if length is None else int(length)
         meaning = classify(parsed)
+        if not meaning.slashes:
+            refuse_slashes(parsed)
         return Action(
             id=passage.id,
             agent=agent.name,

@@ -48,13 +48,22 @@ def stricter_risk(a: Risk, b: Risk) -> Risk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Classified:
-    """What a classifier says of a request: the part of an action that is about meaning, not transport."""
+    """What classification says of a request: the part of an action that is about meaning, not transport.
+
+    `details`: what else an approver should read, name → value, in order. `slashes`: every encoded slash of the path stands in a
+    parameter that may hold one.
+    """
 
     service: str
     operation: str
     kind: Kind
     risk: Risk
     resource: Mapping[str, str] = field(default_factory=dict)
+    details: Mapping[str, str] = field(default_factory=dict)
+    destinations: tuple[str, ...] = ()
+    iam_action: str | None = None
+    catalog: str | None = None
+    slashes: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +98,7 @@ class Action:
     destinations: tuple[str, ...] = ()
     approval_id: ApprovalId | None = None
     catalog: str | None = None
+    details: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -96,9 +106,9 @@ class Action:
 
     @property
     def canonical_path(self) -> str:
-        """The decoded path, which policies' `paths` match. Unambiguous, because encoded slashes were refused. Empty where nobody
-        reads what is asked for: a rule that names paths does not speak of that."""
-        return "" if self.opaque else "/" + "/".join(self.segments)
+        """The decoded path, which policies' `paths` match. A slash inside a segment stays encoded. Empty where nobody reads what is
+        asked for: a rule that names paths does not speak of that."""
+        return "" if self.opaque else "/" + "/".join(segment.replace("/", "%2F") for segment in self.segments)
 
     def public(self) -> dict[str, Any]:
         """The action as the contract shows it to people and programs."""

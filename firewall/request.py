@@ -51,7 +51,8 @@ _PORT = re.compile(r"[0-9]{1,5}")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """`target`: raw, origin-form. `path`: its part before the first `?`, raw; `query`: what follows, without the `?`.
-    `segments`: the path, decoded. `headers`: end to end, as they are sent. `body` None: not read."""
+    `segments`: the path, decoded; `slashed`: one of them holds a slash that was encoded, which is refused unless a catalog says
+    that it may stand there. `headers`: end to end, as they are sent. `body` None: not read."""
 
     method: str
     scheme: str
@@ -64,6 +65,7 @@ class Request:
     headers: Headers
     body: bytes | None = None
     truncated: bool = False
+    slashed: bool = False
 
 
 def parse(
@@ -87,6 +89,7 @@ def parse(
         raise Malformed("the request target holds a fragment")
     text = target.decode("ascii")
     path, _, query = text.partition("?")
+    parts = segments(path)
     return Request(
         method=method,
         scheme=scheme,
@@ -95,14 +98,21 @@ def parse(
         target=target,
         path=path,
         query=query,
-        segments=segments(path),
+        segments=parts,
+        slashed=any("/" in part for part in parts) if "%" in path else False,
         headers=tuple(headers),
         body=body,
     )
 
 
+def refuse_slashes(request: Request) -> None:
+    """For requests of which no catalog says that a slash may stand inside a segment. Raises Malformed."""
+    if request.slashed:
+        raise Malformed("the path holds an encoded slash")
+
+
 def segments(path: str) -> tuple[str, ...]:
-    """`/a/b%20c/` → `("a", "b c", "")`. Raises Malformed."""
+    """`/a/b%20c/` → `("a", "b c", "")`; an encoded slash stays inside its segment. Raises Malformed."""
     if _PLAIN.fullmatch(path):
         return tuple(path[1:].split("/"))
     if "\\" in path:
@@ -131,13 +141,18 @@ def _segment(raw: str) -> str:
     # Judged decoded, because the digits of the inner escape may be escaped themselves (%25%32%66).
     if _ESCAPED_STILL.search(folded):
         raise Malformed("the path is encoded twice")
-    if any(slash in form for slash in "/\\" for form in (text, folded)):
-        raise Malformed("the path holds an encoded slash or backslash")
+    if "\\" in text or "\\" in folded:
+        raise Malformed("the path holds an encoded backslash")
+    if folded.count("/") != text.count("/"):
+        raise Malformed("the path holds an encoded slash in another form")
     if any(character < " " or character == "\x7f" for character in text):
         raise Malformed("the path holds an encoded control character")
     # Some servers drop what follows a `;`, or blanks at the ends, before they look at dots.
-    if folded.split(";", 1)[0].strip() in {".", ".."}:
+    inner = folded.split("/")
+    if any(part.split(";", 1)[0].strip() in {".", ".."} for part in inner):
         raise Malformed("the path holds a dot segment")
+    if len(inner) > 1 and not all(inner):
+        raise Malformed("the path holds an empty segment")
     return text
 
 

@@ -1,30 +1,60 @@
-"""Request → what it means. `CLASSIFIERS` is tried in order; the first that knows the request wins.
+"""Request → what it means. `NAMERS` are tried in order and the first that knows the request names it; every one of `SIGNS` may make
+it stricter, none milder.
 
 A classifier that raises, or none that knows: an `unknown` action, the riskiest kind (SEMANTICS 5).
 """
 
-from collections.abc import Callable
-
-from firewall.action import Classified, Kind, Risk
-from firewall.classify.generic import generic
+from firewall.action import Classified, Kind, Risk, stricter_kind
+from firewall.classify.generic import Generic, method_kind
+from firewall.classify.known import NOBODY, Known
+from firewall.classify.meaning import Classifier, Meaning, Subject
+from firewall.classify.risk import risk_of
+from firewall.classify.signs import Sign, signs
 from firewall.request import Request
 
-Classifier = Callable[[Request], Classified | None]
-"""None: not a request that this classifier knows."""
-
-CLASSIFIERS: tuple[Classifier, ...] = (generic,)
+NAMERS: tuple[Classifier, ...] = (Generic(),)
+"""From the particular to the general; the last knows every request."""
 
 
-def classify(request: Request, classifiers: tuple[Classifier, ...] = CLASSIFIERS) -> Classified:
+def wants_body(head: Request, known: Known = NOBODY, namers: tuple[Classifier, ...] = NAMERS) -> bool:
+    """Whether somebody needs the body of such a request before it can be judged (SEMANTICS 2)."""
+    subject = Subject(head, known)
+    return any(namer.wants_body(subject) for namer in namers)
+
+
+def classify(request: Request, known: Known = NOBODY, namers: tuple[Classifier, ...] = NAMERS) -> Classified:
     """Never raises: a classifier that cannot read a request must not decide that it is harmless, nor stop the others' work."""
-    for classifier in classifiers:
-        try:
-            found = classifier(request)
-        except Exception:
-            break
-        if found is not None:
-            return found
+    subject = Subject(request, known)
+    try:
+        for namer in namers:
+            meaning = namer(subject)
+            if meaning is not None:
+                return _settled(subject, meaning, signs(subject))
+    except Exception:
+        return unknown(request)
+    return unknown(request)
+
+
+def unknown(request: Request) -> Classified:
     return Classified(service="http", operation=request.method, kind=Kind.UNKNOWN, risk=Risk.CRITICAL)
+
+
+def _settled(subject: Subject, meaning: Meaning, sign: Sign) -> Classified:
+    """The method is the floor of the kind; only a shipped catalog lowers it, and any sign raises it again."""
+    kind = meaning.kind if meaning.lowers else stricter_kind(meaning.kind, method_kind(subject.request.method))
+    kind = stricter_kind(kind, sign.kind)
+    return Classified(
+        service=meaning.service,
+        operation=meaning.operation,
+        kind=kind,
+        risk=risk_of(meaning, kind),
+        resource=meaning.resource,
+        details=meaning.details,
+        destinations=meaning.destinations,
+        iam_action=meaning.iam_action,
+        catalog=meaning.catalog,
+        slashes=meaning.slashes,
+    )
 
 
 def submitted(tool: str, operation: str) -> Classified:

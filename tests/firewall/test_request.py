@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from firewall.errors import Malformed, Refused, TargetTooLong
-from firewall.request import HOP_BY_HOP, TARGET_LIMIT, Request, canonical_host, end_to_end, parse, parse_authority
+from firewall.request import HOP_BY_HOP, TARGET_LIMIT, Request, canonical_host, end_to_end, parse, parse_authority, refuse_slashes
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 PATHS = json.loads((VECTORS / "paths.json").read_text("utf-8"))
@@ -22,7 +22,9 @@ Case = dict[str, Any]
 
 
 def read(target: bytes) -> Request:
-    return parse(method="GET", scheme="https", host="example.com", port=443, target=target, headers=())
+    request = parse(method="GET", scheme="https", host="example.com", port=443, target=target, headers=())
+    refuse_slashes(request)
+    return request
 
 
 def named(case: Case) -> str:

@@ -3,14 +3,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firewall.action import Classified, Kind, Risk, stricter_kind
-from firewall.classify.generic import KINDS, generic
+from firewall.classify import classify
+from firewall.classify.generic import KINDS
 from firewall.request import Headers, parse
 
 
 def found(method: str, headers: Headers = ()) -> Classified:
-    classified = generic(parse(method=method, scheme="https", host="a.test", port=443, target=b"/x", headers=headers))
-    assert classified is not None
-    return classified
+    return classify(parse(method=method, scheme="https", host="a.test", port=443, target=b"/x", headers=headers))
 
 
 @pytest.mark.parametrize(
