@@ -13,6 +13,7 @@ from h2.errors import ErrorCodes
 from h2.exceptions import H2Error, ProtocolError
 
 from gateway.fields import Field
+from gateway.http2_calm import Calm
 from gateway.http2_library import STREAMS, WINDOW, Connection
 from gateway.link import Link
 
@@ -73,6 +74,7 @@ class Http2Link:
         self._outs: dict[int, _Out] = {}
         self._held = False
         self._idle_frames = 0
+        self._calm = Calm(asyncio.get_running_loop().time)
         self._due = False
         self._loop = asyncio.get_running_loop()
         self.h2 = Connection(client_side=client_side)
@@ -97,7 +99,7 @@ class Http2Link:
             if not self.link.open:
                 return
         self._flush()
-        if self._idle_frames > CALM:
+        if self._idle_frames > CALM or self._calm.lost:
             log.info("http2.refused", reason="flood")
             self._goodbye(ErrorCodes.ENHANCE_YOUR_CALM)
         elif not self._held and self.link.backlog > BACKLOG:
@@ -150,7 +152,10 @@ class Http2Link:
     def _happened(self, event: events.Event) -> None:
         match event:
             case events.DataReceived(stream_id=int(number), data=bytes(data), flow_controlled_length=int(credit)):
-                self._idle_frames += 0 if data else 1
+                if data:
+                    self._calm.moved()
+                else:
+                    self._idle_frames += 1
                 stream = self.streams.get(number)
                 if stream is None:
                     self.passed_on(number, credit)
@@ -171,6 +176,7 @@ class Http2Link:
                 for one in list(self._outs) if not number else [number]:
                     self._pump(one)
             case events.RemoteSettingsChanged():
+                self._calm.chatter()
                 for one in list(self._outs):
                     self._pump(one)
             case events.ConnectionTerminated():
@@ -178,7 +184,7 @@ class Http2Link:
             case events.RequestReceived() | events.ResponseReceived() | events.InformationalResponseReceived():
                 self._on_event(event)
             case _:
-                pass  # pings and settings answer themselves; the rest asks for nothing
+                self._calm.chatter()  # pings answer themselves; the rest asks for nothing
 
     def _bidden_goodbye(self, event: events.ConnectionTerminated) -> None:
         """What the peer has heard of may still end."""
@@ -203,6 +209,7 @@ class Http2Link:
     def head(self, number: int, fields: Iterable[Field], *, end: bool = False) -> None:
         """A HEADERS frame. Raises H2Error when the stream has ended meanwhile."""
         self.h2.send_headers(number, list(fields), end_stream=end)
+        self._calm.moved()
         if not end:
             self._outs.setdefault(number, _Out())
         self.flush()
@@ -259,6 +266,7 @@ class Http2Link:
                 return
             last = size == len(out.pending) and out.ended and not out.trailers
             self.h2.send_data(number, bytes(out.pending[:size]), end_stream=last)
+            self._calm.moved()
             del out.pending[:size]
             if last:
                 self._sent(number, out)

@@ -176,8 +176,9 @@ async def hurl(agent: Agent2, attack: Attack2) -> None:
 
 
 async def clog(rig: Rig, agent: Agent2, attack: Attack2, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It reads nothing until nothing is read from it."""
+    """It reads nothing until nothing is read from it, which must hold however many frames are let pass."""
     monkeypatch.setattr("gateway.http2_link.BACKLOG", 1 << 16)
+    monkeypatch.setattr("gateway.http2_calm.CHATTER", 1 << 30)
     (session,) = rig.gateway.sessions()
     assert session.link._transport is not None
     session.link._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 14)
