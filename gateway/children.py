@@ -12,8 +12,11 @@ import structlog
 from prometheus_client import multiprocess
 
 QUICK_SECONDS = 5.0
-"""A worker that dies sooner than this after its start counts as failing."""
-QUICK_LIMIT = 5
+"""A worker that dies sooner than this after its start counts as failing, even if it was ready."""
+START_SECONDS = 60.0
+"""A worker that is not ready by then hangs, and is killed."""
+FAILURES = 5
+"""How often one may fail (die soon, or before it was ready) that never was ready before."""
 BACK_OFF = (0.1, 0.5, 1.0, 2.0, 5.0)
 CANNOT = 78
 """Exit status (sysexits.h, EX_CONFIG) of a worker that no further try would start."""
@@ -95,22 +98,23 @@ class Workers:
 
     async def _keep(self, slot: Slot) -> None:
         loop = asyncio.get_running_loop()
-        quick, was_ready = 0, False
+        failures, was_ready = 0, False
         while not self._stopping.is_set():
             started = loop.time()
             status = await self._run(slot)
-            was_ready = was_ready or slot.ready.is_set()
+            ready = slot.ready.is_set()
+            was_ready = was_ready or ready
             slot.ready.clear()
             if self._stopping.is_set():
                 return
             slot.restarts += 1
-            quick = quick + 1 if loop.time() - started < QUICK_SECONDS else 0
+            failures = failures + 1 if not ready or loop.time() - started < QUICK_SECONDS else 0
             log.error("worker.died", worker=slot.number, status=status, restarts=slot.restarts)
-            if not was_ready and (quick >= QUICK_LIMIT or status == CANNOT):
+            if not was_ready and (failures >= FAILURES or status == CANNOT):
                 self.failed.set()
                 return
             with suppress(TimeoutError):
-                async with asyncio.timeout(BACK_OFF[min(quick, len(BACK_OFF) - 1)] if not was_ready or quick > 1 else 0):
+                async with asyncio.timeout(BACK_OFF[min(failures, len(BACK_OFF) - 1)] if not was_ready or failures > 1 else 0):
                     await self._stopping.wait()
 
     async def _run(self, slot: Slot) -> int:
@@ -130,12 +134,22 @@ class Workers:
             os.close(writing)
         if self._stopping.is_set():  # SIGTERM came while the process was being made
             self._signal(signal.SIGTERM)
-        listening = asyncio.get_running_loop().create_task(self._listen(slot, reading))
+        loop = asyncio.get_running_loop()
+        listening = loop.create_task(self._listen(slot, reading))
+        late = loop.call_later(START_SECONDS, self._late, slot)
         try:
             return await slot.process.wait()
         finally:
+            late.cancel()
             listening.cancel()
             multiprocess.mark_process_dead(slot.process.pid, self._environment["PROMETHEUS_MULTIPROC_DIR"])  # type: ignore[no-untyped-call]
+
+    def _late(self, slot: Slot) -> None:
+        """Its time to start is over."""
+        if slot.process is not None and not slot.ready.is_set():
+            log.error("worker.hangs", worker=slot.number, seconds=START_SECONDS)
+            with suppress(ProcessLookupError):
+                slot.process.kill()
 
     async def _listen(self, slot: Slot, reading: int) -> None:
         stream = asyncio.StreamReader()

@@ -11,7 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from gateway import children
-from gateway.children import CANNOT, NOT_STARTED, QUICK_LIMIT, Workers
+from gateway.children import CANNOT, FAILURES, NOT_STARTED, Workers
 from tests.gateway.processes import BEGIN, SERVES, Notes, listening, runs, worker
 from tests.gateway.rig import until
 
@@ -63,7 +63,7 @@ async def test_one_that_dies_is_started_again_and_the_others_stay(notes: Notes) 
 async def test_one_that_was_ready_once_is_started_again_for_ever(notes: Notes) -> None:
     async with made(notes, worker(SERVES)) as workers:
         await workers.all_ready()
-        for restarts in range(1, QUICK_LIMIT + 3):
+        for restarts in range(1, FAILURES + 3):
             os.kill(workers.pids[0], signal.SIGKILL)
             await until(lambda restarts=restarts: workers.restarts == restarts and workers.ready == 1)  # type: ignore[misc]
         assert not workers.failed.is_set()
@@ -73,8 +73,8 @@ async def test_one_that_never_starts_is_tried_a_few_times_and_then_given_up(note
     async with made(notes, worker(BEGIN + "sys.exit(3)")) as workers:
         async with asyncio.timeout(30):
             await workers.failed.wait()
-        assert (workers.ready, workers.restarts) == (0, QUICK_LIMIT)
-    assert notes.words() == ["begun"] * QUICK_LIMIT
+        assert (workers.ready, workers.restarts) == (0, FAILURES)
+    assert notes.words() == ["begun"] * FAILURES
 
 
 async def test_one_that_says_that_no_try_would_help_is_tried_once(notes: Notes) -> None:
@@ -85,13 +85,58 @@ async def test_one_that_says_that_no_try_would_help_is_tried_once(notes: Notes) 
     assert notes.words() == ["begun"]
 
 
+HANGS = BEGIN + "while True: time.sleep(1000)\n"
+
+
+async def test_one_that_hangs_before_it_is_ready_is_killed_and_given_up_after_a_few_tries(
+    notes: Notes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(children, "START_SECONDS", 0.3)
+    with capture_logs() as logs:
+        async with made(notes, worker(HANGS)) as workers:
+            async with asyncio.timeout(60):
+                await workers.failed.wait()
+            assert (workers.ready, workers.restarts, workers.pids) == (0, FAILURES, [])
+    assert [entry["worker"] for entry in logs if entry["event"] == "worker.hangs"] == [0] * FAILURES
+    assert {entry["status"] for entry in logs if entry["event"] == "worker.died"} == {-signal.SIGKILL}
+    assert [pid for pid in notes.pids() if runs(pid)] == []
+
+
+async def test_one_that_dies_late_but_never_was_ready_is_given_up_too(notes: Notes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(children, "QUICK_SECONDS", 0.0)
+    async with made(notes, worker(BEGIN + "sys.exit(3)")) as workers:
+        async with asyncio.timeout(30):
+            await workers.failed.wait()
+        assert workers.restarts == FAILURES
+
+
+async def test_one_that_was_ready_in_time_is_not_killed_when_that_time_is_over(notes: Notes) -> None:
+    async with made(notes, worker(SERVES)) as workers:
+        await workers.all_ready()
+        workers._late(workers._slots[0])
+        assert (workers.ready, workers.restarts) == (1, 0)
+    assert notes.words() == ["begun", "term"]
+
+
+async def test_one_that_was_ready_once_and_hangs_when_started_again_is_tried_for_ever(
+    notes: Notes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = BEGIN + "first = open(os.environ['NOTES']).read().count('begun') == 1\nif first: ready()\nwhile True: time.sleep(1000)\n"
+    async with made(notes, worker(code)) as workers:
+        await workers.all_ready()
+        monkeypatch.setattr(children, "START_SECONDS", 0.3)
+        os.kill(workers.pids[0], signal.SIGKILL)
+        await until(lambda: workers.restarts > FAILURES, seconds=60)
+        assert not workers.failed.is_set()
+
+
 async def test_a_program_that_does_not_exist_is_given_up_like_one_that_never_starts(notes: Notes) -> None:
     with capture_logs() as logs:
         async with made(notes, ("/no/such/program",)) as workers, asyncio.timeout(30):
             await workers.failed.wait()
     assert [entry["reason"] for entry in logs if entry["event"] == "worker.not-started"] == [
         "No such file or directory"
-    ] * QUICK_LIMIT
+    ] * FAILURES
     assert {entry["status"] for entry in logs if entry["event"] == "worker.died"} == {NOT_STARTED}
 
 

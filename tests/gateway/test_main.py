@@ -12,7 +12,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from gateway.children import CANNOT, QUICK_LIMIT
+from gateway.children import CANNOT, FAILURES
 from gateway.main import bind
 from tests.gateway.processes import BEGIN, KEY, PYTHON, SERVES, Notes, Process, runs, worker
 from tests.gateway.rig import until
@@ -113,7 +113,7 @@ async def test_a_worker_that_dies_is_started_again_on_the_same_socket(gateway: G
     assert [entry["status"] for entry in died] == [-signal.SIGKILL]
 
 
-@pytest.mark.parametrize(("code", "tries"), [(BEGIN + "sys.exit(3)", QUICK_LIMIT), (BEGIN + f"sys.exit({CANNOT})", 1)])
+@pytest.mark.parametrize(("code", "tries"), [(BEGIN + "sys.exit(3)", FAILURES), (BEGIN + f"sys.exit({CANNOT})", 1)])
 async def test_a_worker_that_cannot_start_ends_it_and_it_was_never_ready(gateway: Gateway, code: str, tries: int) -> None:
     await gateway.run(code, AAF_GATEWAY_WORKERS="1")
     announced = await asyncio.to_thread(gateway.announced.read)
@@ -121,6 +121,17 @@ async def test_a_worker_that_cannot_start_ends_it_and_it_was_never_ready(gateway
     assert (status, announced) == (1, "")
     assert gateway.notes.words() == ["begun"] * tries
     assert "the-password" not in errors
+
+
+async def test_workers_that_hang_before_they_are_ready_end_it_and_that_is_logged(gateway: Gateway) -> None:
+    hangs = RUN.replace("children.BACK_OFF", "children.START_SECONDS = 0.5\nchildren.BACK_OFF")
+    command = (*PYTHON, hangs % (worker(BEGIN + "while True: time.sleep(1000)\n"),))
+    await gateway.start(command, SETTINGS | {"NOTES": str(gateway.notes.file)})
+    announced = await asyncio.to_thread(gateway.announced.read)
+    status, errors = await gateway.end()
+    assert (status, announced) == (1, "")
+    assert errors.count("worker.hangs") >= FAILURES
+    assert [pid for pid in gateway.notes.pids() if runs(pid)] == []
 
 
 async def test_a_worker_whose_program_is_missing_ends_it_too(gateway: Gateway) -> None:
