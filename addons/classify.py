@@ -1,15 +1,19 @@
-"""The transport request as an action. CONNECT's host, the TLS server name and Host must agree (TRAPS 5)."""
+"""The transport request as an action. CONNECT's host, the TLS server name and Host must agree (TRAPS 5).
+
+Where a classifier needs the body, the request waits here for it, up to what is inspected; then it is classified by what was read.
+"""
 
 import re
+from dataclasses import replace
 
 from mitmproxy import http
 
 from addons.passage import Condemned, Passage, Step
 from addons.tunnels import Target
 from firewall.action import Action, Kind, Risk
-from firewall.classify import classify
-from firewall.errors import Malformed, Misdirected
-from firewall.request import canonical_host, end_to_end, parse, parse_authority, refuse_slashes
+from firewall.classify import classify, wants_body
+from firewall.errors import HoldsFull, Malformed, Misdirected
+from firewall.request import Request, canonical_host, end_to_end, parse, parse_authority, refuse_slashes
 
 _WAIT = re.compile(r"\s*wait\s*=\s*(\d{1,6})\s*", re.IGNORECASE | re.ASCII)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -19,20 +23,40 @@ class Classify(Step):
     name = "classify"
 
     def __call__(self, passage: Passage) -> None:
-        target = self.services.tunnels.of(passage.client_id).target
+        request = passage.request
+        # Once its head was read, the client may be gone.
+        target = self.services.tunnels.of(passage.client_id).target if request is None else (request.host, request.port)
         try:
-            passage.action = self._action(passage, target)
+            if request is None:
+                request = passage.request = self._request(passage, target)
+                if self._waits(passage, request):
+                    return
+            elif passage.spoilt is not None:
+                raise passage.spoilt
+            passage.request = request = _with_body(passage, request)
+            passage.action = self._action(passage, request)
         except Exception:
             # What did not prove to be a request is the riskiest there is; as such its refusal goes into the chain.
             passage.action = unknown_action(passage, target)
             raise
 
-    def _action(self, passage: Passage, target: Target | None) -> Action:
+    def _waits(self, passage: Passage, request: Request) -> bool:
+        """Whether the body must be here first; memory is set aside for it."""
+        if passage.whole or not wants_body(request, self.services.known()):
+            return False
+        limits = self.services.limits
+        wanted = limits.body_inspect_bytes if passage.length is None else min(passage.length, limits.body_inspect_bytes)
+        if not self.services.memory.set_aside(passage, wanted, limit=limits.held_bytes):
+            raise HoldsFull("too many large requests are read at once")
+        passage.parked = passage.inspecting = True
+        return True
+
+    def _request(self, passage: Passage, target: Target | None) -> Request:
         flow = passage.flow
         request = flow.request
         if isinstance(request, Condemned):
             raise request.refusal
-        data, agent = request.data, passage.with_credential().agent
+        data = request.data
         host, port = target if target is not None else (canonical_host(data.host), data.port)
         _agree(request, host, port, flow.client_conn.sni if target is not None else None)
         passage.prefer_wait = _take_wait(request)
@@ -45,14 +69,18 @@ class Classify(Step):
             port=port,
             target=data.path,
             headers=end_to_end(request.headers.fields),
+            body=data.content,
         )
-        passage.request = parsed
         passage.whole = data.content is not None
         length = request.headers.get("content-length")
         passage.length = None if length is None else int(length)
-        meaning = classify(parsed)
+        return parsed
+
+    def _action(self, passage: Passage, request: Request) -> Action:
+        agent = passage.with_credential().agent
+        meaning = classify(request, self.services.known())
         if not meaning.slashes:
-            refuse_slashes(parsed)
+            refuse_slashes(request)
         return Action(
             id=passage.id,
             agent=agent.name,
@@ -62,14 +90,27 @@ class Classify(Step):
             kind=meaning.kind,
             risk=meaning.risk,
             resource=meaning.resource,
-            method=parsed.method,
-            scheme=parsed.scheme,
-            host=host,
-            port=port,
-            path=parsed.path,
-            segments=parsed.segments,
-            query=parsed.query,
+            details=meaning.details,
+            destinations=meaning.destinations,
+            iam_action=meaning.iam_action,
+            catalog=meaning.catalog,
+            truncated=request.truncated,
+            method=request.method,
+            scheme=request.scheme,
+            host=request.host,
+            port=request.port,
+            path=request.path,
+            segments=request.segments,
+            query=request.query,
         )
+
+
+def _with_body(passage: Passage, request: Request) -> Request:
+    """With what was read of the body, if anything was."""
+    if not passage.inspecting:
+        return request
+    body = bytes(passage.gathered) if not passage.whole else passage.flow.request.data.content or b""
+    return replace(request, body=body[: passage.held_bytes], truncated=passage.truncated)
 
 
 def unknown_action(passage: Passage, target: Target | None) -> Action:

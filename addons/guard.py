@@ -54,7 +54,7 @@ class Firewall:
         self._close_client = close_client
         self._path: tuple[Step, ...] = tuple(step(services) for step in PATH)
         self._numbers = {step.name: number for number, step in enumerate(self._path)}
-        self._hold, self._record, self._settle = self._step(Hold), self._step(Record), self._step(Settle)
+        self._record, self._settle = self._step(Record), self._step(Settle)
         self._request_path = tuple(step for step in self._path if step is not self._settle)
         first = (self._path[0], self._step(Authenticate), Connect(services))
         self._connect_path: tuple[Step, ...] = (*first, *(self._step(kind) for kind in PASSED_THROUGH))
@@ -93,7 +93,9 @@ class Firewall:
         if passage is None:  # a flow that was never judged: whatever it is, it does not leave
             flow.response = answer(Defect("the request was never judged"), None, close=True)
         elif passage.answer is None and not passage.released:
-            passage.whole, passage.parked = True, False
+            passage.parked = False
+            if not passage.truncated:
+                passage.whole = True
             return self._walk(passage, self._request_path, self._judged).go(self._numbers[passage.step])
         return None
 
@@ -188,7 +190,7 @@ class Firewall:
 
     def _end(self, passage: Passage) -> None:
         """Nothing more comes of this request."""
-        self._hold.give_back(passage)
+        self.services.memory.give_back(passage)
         tunnel = self.services.tunnels.find(passage.client_id)
         if tunnel is not None:
             tunnel.passages.discard(passage)
@@ -225,9 +227,8 @@ class Firewall:
         self.services.room.wake(passage.id, Woken.LEFT)
         if passage.parked:  # nothing is under way that would end it
             passage.parked = False
-            gone = Abandoned("the client left before its request was whole")
-            passage.spoilt, passage.whole = gone, True
-            self._walk(passage, self._request_path, self._judged).go(self._numbers[self._hold.name])
+            passage.spoil(Abandoned("the client left before its request was whole"))
+            self._walk(passage, self._request_path, self._judged).go(self._numbers[passage.step])
         elif passage.released and not passage.settled:
             passage.failure = passage.failure or Abandoned("the client left")
             self._end(passage)

@@ -50,7 +50,6 @@ class Hold(Step):
     def __init__(self, services: Services) -> None:
         super().__init__(services)
         self._again: tuple[Step, ...] = (Decide(services), Locate(services))
-        self._held_bytes = 0
 
     def __call__(self, passage: Passage) -> Awaitable[None] | None:
         if not isinstance(passage.verdict, Held):
@@ -62,8 +61,10 @@ class Hold(Step):
             if passage.left:
                 raise Abandoned("the client left before its request was whole")
             self._set_aside(passage, passage.length)
-            passage.parked = True
+            passage.parked, passage.inspecting = True, False
             return None
+        if len(passage.flow.request.raw_content or b"") > self.services.limits.body_hold_bytes:
+            raise BodyTooLarge("too large to approve", rules=passage.verdict.rules, revision=passage.verdict.revision)
         return self._hold(passage)
 
     async def _hold(self, passage: Passage) -> None:
@@ -84,18 +85,12 @@ class Hold(Step):
         if length is not None and length > limits.body_hold_bytes:
             raise BodyTooLarge("too large to approve", rules=verdict.rules, revision=verdict.revision)
         wanted = limits.body_hold_bytes if length is None else length
-        if self._held_bytes + wanted > limits.held_bytes:
+        if not self.services.memory.set_aside(passage, wanted, limit=limits.held_bytes):
             raise HoldsFull("too many large requests are held", rules=verdict.rules, revision=verdict.revision)
-        self._held_bytes += wanted
-        passage.held_bytes = wanted
-
-    def give_back(self, passage: Passage) -> None:
-        self._held_bytes -= passage.held_bytes
-        passage.held_bytes = 0
 
     def _digest(self, passage: Passage) -> None:
         request, action = passage.request, passage.with_action()
-        if request is None or request.body is not None or action.digest:
+        if request is None or action.digest:
             return
         body = passage.flow.request.raw_content or b""
         passage.request = replace(request, body=body)

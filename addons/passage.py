@@ -9,7 +9,7 @@ from mitmproxy import http
 
 from firewall.action import Action
 from firewall.egress import Destinations, Route
-from firewall.errors import Refused
+from firewall.errors import BodyTooLarge, Refused
 from firewall.ids import ActionId, ApprovalId
 from firewall.ports import Credential
 from firewall.request import Request
@@ -50,13 +50,17 @@ class Passage:
     length: int | None = None
     """Bytes of the body, where the head says it."""
     parked: bool = False
-    """Its head was judged, and it waits for its body before it waits for an approver. No step is at work."""
+    """It waits for its body: to be judged by it, or before it waits for an approver. No step is at work."""
+    inspecting: bool = False
+    """The body is read to be judged, and only so far."""
+    truncated: bool = False
+    """What it was judged by is only the beginning of its body."""
     spoilt: Refused | None = None
     """Why its body cannot be taken: it outgrew what may wait for an approval, or it is malformed."""
-    gathered: int = 0
-    """Bytes of the body that are in memory."""
+    gathered: bytearray = field(default_factory=bytearray)
+    """What is in memory of a body that is not whole."""
     held_bytes: int = 0
-    """How much memory is set aside for the body while it is held: what may gather before it outgrows that."""
+    """How much memory is set aside for the body: what may gather before it outgrows that."""
     approval_id: ApprovalId | None = None
     approved: bool = False
     yielding: bool = False
@@ -77,6 +81,25 @@ class Passage:
     request_bytes: int = 0
     response_bytes: int = 0
     request_hash: Any = field(default_factory=sha256)
+
+    def gather(self, data: bytes, *, done: bool) -> bool:
+        """Takes a piece of the body of a parked request. `done`: it is the last. Returns whether the path goes on."""
+        self.gathered += data
+        outgrown = len(self.gathered) > self.held_bytes
+        if outgrown and not self.inspecting:
+            self.spoil(BodyTooLarge("too large to approve"))
+            return True
+        self.truncated = self.truncated or outgrown
+        if done:
+            self.flow.request.data.content = bytes(self.gathered)
+            self.gathered = bytearray()
+            self.whole = True
+        return done or outgrown
+
+    def spoil(self, error: Refused) -> None:
+        """The body cannot be taken: nothing more of it is waited for."""
+        self.gathered = bytearray()
+        self.spoilt, self.whole = error, True
 
     @property
     def owes_outcome(self) -> bool:

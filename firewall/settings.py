@@ -71,7 +71,7 @@ class Settings(BaseSettings):
         alias="AAF_BODY_INSPECT_BYTES",
         ge=0,
         le=1 << 30,
-        description="How much of a body a rule may look at; no rule of this version looks at one.",
+        description="How much of a body is read to judge a request by it, where somebody must.",
     )
     body_hold_bytes: int = Field(
         4 << 20, alias="AAF_BODY_HOLD_BYTES", ge=0, le=1 << 28, description="The largest body that can wait for approval."

@@ -8,7 +8,7 @@ from mitmproxy import flow as mitmproxy_flow
 from mitmproxy import http
 
 from addons.passage import Passage, passage_of
-from firewall.errors import BodyTooLarge, Malformed, Refused, UpstreamTimeout
+from firewall.errors import Malformed, Refused, UpstreamTimeout
 from gateway.fields import Field
 from gateway.flows import forget
 from gateway.http2_forward import Http2Forward
@@ -33,7 +33,6 @@ class Http2Turn:
         self._forward: Http2Forward | None = None
         self._buffer = bytearray()
         self._credit = 0
-        self._gathered = bytearray()
         self._ended = length == 0
         self._trailers: Refused | None = None
         """That there were some; nobody digests or passes them on."""
@@ -111,7 +110,14 @@ class Http2Turn:
             self._collecting = True
             self._sent_on = self._engine.now()
             self._expect(Phase.BODY)
+            self._say_continue()
             self._go_on()
+
+    def _say_continue(self) -> None:
+        """RFC 9110, section 10.1.1."""
+        begun = self._buffer or self._ended or (self._passage is not None and self._passage.gathered)
+        if not begun and "expect" in self._flow.request.headers:
+            self._wire.interim(self._number, [(b":status", b"100")])
 
     def _go_on(self) -> None:
         if self._collecting and self._passage is not None:
@@ -123,6 +129,9 @@ class Http2Turn:
             self._forward.expire(self._trailers)
         elif self._forward is not None and self._forward.takes and not self._blocked:
             data, done = bytes(self._buffer), self._ended
+            passage = self._passage
+            if passage is not None and passage.gathered:  # what it was judged by goes first
+                data, passage.gathered = bytes(passage.gathered) + data, bytearray()
             if not data and not done:
                 return
             self._taken()
@@ -136,20 +145,14 @@ class Http2Turn:
                     self._expect(Phase.ANSWER)
 
     def _collect(self, passage: Passage) -> None:
-        self._gathered += self._buffer
-        passage.gathered += len(self._buffer)
+        data = bytes(self._buffer)
         self._taken()
-        if passage.gathered > passage.held_bytes:
-            self._spoil(passage, BodyTooLarge("too large to approve"))
-        elif self._ended:
-            self._flow.request.data.content = bytes(self._gathered)
+        if passage.gather(data, done=self._ended):
             self._flow.request.data.timestamp_end = time()
-            self._gathered = bytearray()
             self._run("request")
 
     def _spoil(self, passage: Passage, error: Refused) -> None:
-        self._gathered = bytearray()
-        passage.spoilt = error
+        passage.spoil(error)
         self._run("request")
 
     def _taken(self) -> None:
@@ -175,8 +178,7 @@ class Http2Turn:
         whole = self._passage is not None and self._passage.whole
         self._expect(Phase.ANSWER if whole or self._ended else Phase.BODY)
         if not whole:
-            if "expect" in self._flow.request.headers and not self._buffer and not self._ended:
-                self._wire.interim(self._number, [(b":status", b"100")])
+            self._say_continue()
             self._go_on()
 
     def stop(self, high: bool) -> None:
@@ -252,7 +254,6 @@ class Http2Turn:
     def _close(self) -> None:
         self._over = True
         self._taken()
-        self._gathered = bytearray()
         forward, self._forward = self._forward, None
         if forward is not None:
             forward.drop()

@@ -92,6 +92,7 @@ def patience_of(settings: Settings) -> Patience:
 
 def limits_of(settings: Settings) -> Limits:
     return Limits(
+        body_inspect_bytes=settings.body_inspect_bytes,
         hold_seconds=settings.hold_seconds,
         body_hold_bytes=settings.body_hold_bytes,
         holds_per_agent=settings.holds_per_agent,

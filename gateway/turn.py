@@ -3,7 +3,7 @@ a turn of its own, so that nothing which comes late can reach the next.
 
     judged ─┬─ refused ────────────────────▶ answered
             ├─ released ─▶ forwarded ──────▶ answered
-            └─ may be held ─▶ collecting ─▶ judged
+            └─ needs its body ─▶ collecting ─▶ judged
 """
 
 from enum import Enum
@@ -14,7 +14,7 @@ from mitmproxy import flow as mitmproxy_flow
 from mitmproxy import http
 
 from addons.passage import Condemned, Passage, passage_of
-from firewall.errors import BodyTooLarge, Malformed, Refused, UpstreamTimeout
+from firewall.errors import Malformed, Refused, UpstreamTimeout
 from gateway import websocket
 from gateway.body import CHUNKED, TO_THE_END, Body, chunk, last_chunk
 from gateway.fields import Field
@@ -56,7 +56,6 @@ class Turn:
         self._passage: Passage | None = None
         self._forward: Forward | None = None
         self._length = length
-        self._gathered = bytearray()
         self._state = State.JUDGED
         self._old = request.data.http_version == b"HTTP/1.0"
         """The client speaks HTTP/1.0."""
@@ -98,7 +97,6 @@ class Turn:
     def lost(self) -> None:
         """The client is gone."""
         self._state = State.OVER
-        self._gathered = bytearray()
         forward, self._forward = self._forward, None
         if forward is not None:
             forward.drop()
@@ -139,7 +137,8 @@ class Turn:
 
     def _say_continue(self) -> None:
         """RFC 9110, section 10.1.1. What else a client may expect is for the destination, which never hears of it."""
-        if not self._old and not self.body.done and not self._buffer and "expect" in self._flow.request.headers:
+        begun = self._buffer or (self._passage is not None and self._passage.gathered)
+        if not self._old and not self.body.done and not begun and "expect" in self._flow.request.headers:
             self._link.write(CONTINUE)
 
     def _collect(self) -> bool:
@@ -149,17 +148,10 @@ class Turn:
         try:
             data = self.body.take(self._buffer)
         except Malformed as error:
-            passage.spoilt = error
+            passage.spoil(error)
         else:
-            self._gathered += data
-            passage.gathered += len(data)
-            if passage.gathered > passage.held_bytes:
-                passage.spoilt = BodyTooLarge("too large to approve")
-        if passage.spoilt is None:
-            if not self.body.done:
+            if not passage.gather(data, done=self.body.done):
                 return False
-            self._flow.request.data.content = bytes(self._gathered)
-        self._gathered = bytearray()
         self._flow.request.data.timestamp_end = time()
         self._run("request")
         return True
@@ -179,13 +171,16 @@ class Turn:
     def _upload(self) -> bool:
         """What has come of a body that streams by."""
         forward, request = self._forward, self._flow.request
-        if forward is None or not forward.takes or self.body.done:
+        passage = self._passage
+        if passage is None or forward is None or not forward.takes or (self.body.done and not passage.gathered):
             return False
         try:
             data = self.body.take(self._buffer)
         except Malformed as error:
             forward.expire(error)
             return False
+        if passage.gathered:  # what it was judged by goes first
+            data, passage.gathered = bytes(passage.gathered) + data, bytearray()
         through = request.stream
         if callable(through) and data:
             data = bytes(through(data))  # type: ignore[arg-type]

@@ -147,9 +147,9 @@ async def test_all_bodies_together_have_a_limit_and_what_is_given_back_is_free_a
     await take(made.step, passages[0])
     await take(made.step, passages[1])
     assert await refused(asyncio.ensure_future(take(made.step, passages[2])), HoldsFull) == "too many large requests are held"
-    made.step.give_back(passages[2])  # which had nothing
-    made.step.give_back(passages[0])
-    made.step.give_back(passages[0])
+    made.services.memory.give_back(passages[2])  # which had nothing
+    made.services.memory.give_back(passages[0])
+    made.services.memory.give_back(passages[0])
     await take(made.step, passages[3])
     assert passages[3].parked
     with pytest.raises(HoldsFull):

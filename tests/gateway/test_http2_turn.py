@@ -87,7 +87,7 @@ async def test_a_body_to_be_held_that_trickles_does_not_keep_its_memory_for_ever
         await until(rig.ledger.decided)
         trickling.cancel()
         assert rig.ledger.decided() == [("error", "abandoned")]
-        assert rig.guard._hold._held_bytes == 0
+        assert rig.guard.services.memory.taken == 0
 
 
 async def test_a_defect_after_the_hooks_ends_the_request_and_not_the_others(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
