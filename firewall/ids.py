@@ -12,12 +12,13 @@ from uuid import UUID
 ActionId = NewType("ActionId", str)
 AgentId = NewType("AgentId", str)
 ApprovalId = NewType("ApprovalId", str)
+CatalogId = NewType("CatalogId", str)
 EventId = NewType("EventId", str)
 KeyId = NewType("KeyId", str)
 TokenId = NewType("TokenId", str)
 WriterId = NewType("WriterId", str)
 
-Prefix = Literal["act", "agt", "apr", "evt", "key", "tok", "wrt"]
+Prefix = Literal["act", "agt", "apr", "cat", "evt", "key", "tok", "wrt"]
 _IDENTIFIER = re.compile(r"[a-z]{3}_([0-9a-f]{32})")
 
 

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from firewall.approval import Approval, Choice, State
 from firewall.audit.entry import Draft
+from firewall.catalogs import AddCatalog, RemoveCatalog
 from firewall.egress import Destinations
 from firewall.ids import ActionId, AgentId, ApprovalId, TokenId
 from firewall.verdict import Terms, Verdict
@@ -158,7 +159,7 @@ class ClaimKey:
 
 Change = (
     OpenApproval | SpendGrant | CastVote | ExpireApproval | CreateAgent | AddToken | RevokeToken | DisableAgent | CreateKey
-    | RevokeKey | ActivatePolicy | ClaimKey
+    | RevokeKey | ActivatePolicy | ClaimKey | AddCatalog | RemoveCatalog
 )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from firewall.approval import Approval, State
-from firewall.ids import ActionId, AgentId, ApprovalId, KeyId, TokenId
+from firewall.ids import ActionId, AgentId, ApprovalId, CatalogId, KeyId, TokenId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +111,20 @@ class PolicyRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogRecord:
+    """A user's catalog that is in force. `facts`: its text."""
+
+    id: CatalogId
+    service: str
+    revision: str
+    hosts: tuple[str, ...]
+    operations: int
+    added_by: str
+    added_at: datetime
+    facts: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
     """An idempotency key that is taken: for which parameters, and by which action."""
 
@@ -183,6 +197,12 @@ class Reads(Protocol):
     async def active_policy(self) -> PolicyRecord | None: ...
 
     async def active_revision(self) -> str | None: ...
+
+    async def catalogs(self, *, before: CatalogId | None, limit: int) -> Sequence[CatalogRecord]:
+        """Those in force, newest first, with an empty text."""
+        ...
+
+    async def catalog(self, service: str) -> CatalogRecord | None: ...
 
     async def entries(self, which: EntryFilter, *, above: int, below: int, limit: int) -> Sequence[EntryRecord]:
         """Those that match in `above <= seq < below`, newest first."""

@@ -49,6 +49,8 @@ class Event(StrEnum):
     AGENT_DISABLED = "agent.disabled"
     KEY_CREATED = "key.created"
     KEY_REVOKED = "key.revoked"
+    CATALOG_ADDED = "catalog.added"
+    CATALOG_REMOVED = "catalog.removed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

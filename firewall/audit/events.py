@@ -1,6 +1,8 @@
 """The entries that this version writes, one function an event type: what stands in clear and what only as a commitment
 (SEMANTICS 4; docs/audit-format.md lists the same fields)."""
 
+from collections.abc import Sequence
+
 import orjson
 
 from firewall.action import Action
@@ -28,6 +30,8 @@ def _action_fields(action: Action) -> dict[str, Value]:
     }
     if action.opaque:
         fields["opaque"] = True
+    if action.catalog is not None:
+        fields["catalog"] = action.catalog
     return fields
 
 
@@ -148,6 +152,16 @@ def agent_event(event: Event, agent: AgentId, name: str, *, by: str, token: str 
     if token is not None:
         fields["token"] = token
     return Draft(event=event, fields=fields)
+
+
+def catalog_added(service: str, revision: str, *, hosts: Sequence[str], operations: int, by: str) -> Draft:
+    """A user's catalog that is in force from now on, in the place of any other of its service."""
+    fields: dict[str, Value] = {"catalog": f"{service}@{revision}", "hosts": list(hosts), "operations": operations, "by": by}
+    return Draft(event=Event.CATALOG_ADDED, fields=fields)
+
+
+def catalog_removed(service: str, revision: str, *, by: str) -> Draft:
+    return Draft(event=Event.CATALOG_REMOVED, fields={"catalog": f"{service}@{revision}", "by": by})
 
 
 def key_event(event: Event, key: str, *, name: str, role: str, by: str) -> Draft:

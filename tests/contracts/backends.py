@@ -14,6 +14,7 @@ from firewall.backends.memory.directory import MemoryAgents, MemoryApprovals, Me
 from firewall.backends.memory.ledger import MemoryLedger
 from firewall.backends.memory.state import Memory
 from firewall.backends.postgres.store import Store
+from firewall.catalogs import Catalogs
 from firewall.ids import WriterId
 from firewall.ports import Approvals, Holders, Item, Ledger, Revisions
 from firewall.seal import Sealer
@@ -29,6 +30,7 @@ class Process:
     approvals: Approvals
     agents: Holders
     revisions: Revisions
+    catalogs: Catalogs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +73,7 @@ class MemoryBackend:
             approvals=MemoryApprovals(self._memory),
             agents=MemoryAgents(self._memory),
             revisions=MemoryRevisions(self._memory),
+            catalogs=self._memory.catalogs,
         )
 
     async def pass_time(self, seconds: float) -> None:
@@ -100,7 +103,12 @@ class PostgresBackend:
         store = await Store.connect(self.database.app_dsn, sealer=self._sealer, process="gateway")
         self._stores[store.writer] = store
         return Process(
-            writer=store.writer, ledger=store.ledger, approvals=store.approvals, agents=store.agents, revisions=store.revisions
+            writer=store.writer,
+            ledger=store.ledger,
+            approvals=store.approvals,
+            agents=store.agents,
+            revisions=store.revisions,
+            catalogs=store.catalogs,
         )
 
     async def pass_time(self, seconds: float) -> None:

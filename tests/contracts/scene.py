@@ -12,6 +12,8 @@ from firewall.audit.entry import Event
 from firewall.audit.events import (
     agent_event,
     approval_settled,
+    catalog_added,
+    catalog_removed,
     expired,
     grant_spent,
     key_event,
@@ -19,7 +21,8 @@ from firewall.audit.events import (
     requested,
     voted,
 )
-from firewall.ids import ActionId, AgentId, ApprovalId
+from firewall.catalogs import AddCatalog, RemoveCatalog
+from firewall.ids import ActionId, AgentId, ApprovalId, CatalogId
 from firewall.ports import (
     ActivatePolicy,
     AddToken,
@@ -109,6 +112,18 @@ class Scene:
     async def activates(self, revision: str) -> str:
         change = ActivatePolicy(revision=revision, document="version: 1", data=POLICY, author="ann")
         return await self.appends(policy_activated(revision, "ann"), change=change)
+
+    async def adds_catalog(self, service: str, facts: str, *, count_limit: int = 100, bytes_limit: int = 1 << 20) -> str:
+        change = AddCatalog(
+            catalog_id=CatalogId(fresh("cat")), service=service, revision=f"sha256:{facts}", facts=facts,
+            hosts=("a.test", "*.b.test"), operations=1, by="ann", count_limit=count_limit, bytes_limit=bytes_limit,
+        )  # fmt: skip
+        entry = catalog_added(service, change.revision, hosts=change.hosts, operations=1, by="ann")
+        return await self.appends(entry, change=change)
+
+    async def removes_catalog(self, service: str, facts: str) -> str:
+        change = RemoveCatalog(service=service, revision=f"sha256:{facts}", by="bob")
+        return await self.appends(catalog_removed(service, change.revision, by="bob"), change=change)
 
     async def claims(self, key: str, params: str, action: str) -> str:
         change = ClaimKey(agent_id=self.agent, key=key, params_hash=hash_of(params), action_id=self.action_id(action))

@@ -411,7 +411,7 @@ async def test_a_role_that_turned_synchronous_commit_off_gets_durable_commits(po
 
 TABLES = ("audit_log", "audit_log_0", "audit_parts", "audit_parts_0", "audit_head", "writers", "actions", "actions_default",
           "approvals", "approval_votes", "approval_waiters", "agents", "agent_tokens", "api_keys", "policies", "active_policy",
-          "idempotency", "certificate_authority", "versions")  # fmt: skip
+          "idempotency", "certificate_authority", "versions", "catalogs")  # fmt: skip
 
 
 @pytest.mark.parametrize("table", TABLES)

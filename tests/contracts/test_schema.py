@@ -60,7 +60,7 @@ CATALOGS = {
         select format('%s %s %s %s', defaclrole::regrole, defaclnamespace::regnamespace, defaclobjtype, defaclacl)
         from pg_default_acl""",
     "rows that a fresh database has": """
-        select format('versions %s %s', agents, policy) from aaf.versions
+        select format('versions %s %s %s', agents, policy, catalogs) from aaf.versions
         union all select format('head %s %s %s', regexp_replace(origin, '[0-9a-f]{24}$', '…'), size, encode(last_leaf, 'hex'))
                   from aaf.audit_head
         union all select format('writer %s', id) from aaf.writers""",

@@ -39,6 +39,6 @@ def test_no_row_of_a_person_or_an_agent_has_room_for_a_secret() -> None:
 
 
 def test_every_list_is_bounded() -> None:
-    for name in ("keys", "agents", "actions", "approvals", "policies", "entries", "chain"):
+    for name in ("keys", "agents", "actions", "approvals", "policies", "catalogs", "entries", "chain"):
         limit = inspect.signature(getattr(Reads, name)).parameters["limit"]
         assert (limit.annotation, limit.default) == (int, inspect.Parameter.empty)

@@ -7,6 +7,8 @@ from typing import assert_never
 
 from firewall.approval import Approval, Choice, State, grant_until
 from firewall.audit.chain import Row
+from firewall.backends.memory.catalogs import MemoryCatalogs
+from firewall.catalogs import AddCatalog, RemoveCatalog
 from firewall.egress import Destinations
 from firewall.ids import ActionId, AgentId, ApprovalId, TokenId, WriterId
 from firewall.policy import destinations
@@ -68,6 +70,7 @@ class Memory:
         self.gone: set[WriterId] = set()
         """Writers whose process has ended: their waiters count no more."""
         self.callbacks: list[Callable[[], None]] = []
+        self.catalogs = MemoryCatalogs()
 
     def tell(self) -> None:
         for callback in self.callbacks:
@@ -100,6 +103,9 @@ class Memory:
                 self.active = change.revision
             case ClaimKey():
                 return self._claim(change)
+            case AddCatalog() | RemoveCatalog():
+                lost = self.catalogs.apply(change)
+                return _Done() if lost is None else Lost(code=lost)
             case _:
                 assert_never(change)
         return _Done()

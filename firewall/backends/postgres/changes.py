@@ -4,6 +4,7 @@ from typing import Any, assert_never
 
 import orjson
 
+from firewall.catalogs import AddCatalog, RemoveCatalog
 from firewall.ids import to_uuid
 from firewall.ports import (
     ActivatePolicy,
@@ -130,5 +131,20 @@ def encode(change: Change, sealer: Sealer) -> dict[str, Any]:
                 "params_hash": change.params_hash.hex(),
                 "action_id": _uuid(change.action_id),
             }
+        case AddCatalog():
+            return {
+                "change": "add_catalog",
+                "catalog_id": _uuid(change.catalog_id),
+                "service": change.service,
+                "revision": change.revision,
+                "facts": change.facts,
+                "hosts": list(change.hosts),
+                "operations": change.operations,
+                "by": change.by,
+                "count_limit": change.count_limit,
+                "bytes_limit": change.bytes_limit,
+            }
+        case RemoveCatalog():
+            return {"change": "remove_catalog", "service": change.service, "revision": change.revision, "by": change.by}
         case _:
             assert_never(change)

@@ -16,12 +16,13 @@ from firewall.backends.postgres.changes import SUMMARY
 from firewall.backends.postgres.down import DOWN
 from firewall.backends.postgres.ledger import PARTS
 from firewall.errors import LedgerUnavailable
-from firewall.ids import ActionId, AgentId, ApprovalId, KeyId, TokenId, from_uuid, to_uuid
+from firewall.ids import ActionId, AgentId, ApprovalId, CatalogId, KeyId, TokenId, from_uuid, to_uuid
 from firewall.reads import (
     ActionFilter,
     ActionRecord,
     AgentRecord,
     ApprovalDetail,
+    CatalogRecord,
     Claim,
     EntryFilter,
     EntryRecord,
@@ -116,6 +117,12 @@ class PostgresReads:
 
     async def active_revision(self) -> str | None:
         return _one(await self._rows("active_revision"), lambda row: str(row["revision"]))
+
+    async def catalogs(self, *, before: CatalogId | None, limit: int) -> Sequence[CatalogRecord]:
+        return [_catalog(row) for row in await self._rows("catalogs", _uuid(before), limit)]
+
+    async def catalog(self, service: str) -> CatalogRecord | None:
+        return _one(await self._rows("catalog", service), _catalog)
 
     async def entries(self, which: EntryFilter, *, above: int, below: int, limit: int) -> Sequence[EntryRecord]:
         texts = [orjson.dumps(text) for text in which.mentions]
@@ -223,6 +230,19 @@ def _policy(row: asyncpg.Record) -> PolicyRecord:
         created_at=row["created_at"],
         activated_at=row["activated_at"],
         document=row["document"],
+    )
+
+
+def _catalog(row: asyncpg.Record) -> CatalogRecord:
+    return CatalogRecord(
+        id=CatalogId(from_uuid("cat", row["id"])),
+        service=row["service"],
+        revision=row["revision"],
+        hosts=tuple(row["hosts"]),
+        operations=row["operations"],
+        added_by=row["added_by"],
+        added_at=row["added_at"],
+        facts=row["facts"],
     )
 
 

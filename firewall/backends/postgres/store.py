@@ -12,6 +12,7 @@ import structlog
 from firewall.audit.events import process_started, process_stopped
 from firewall.backends.postgres.agents import AgentDirectory
 from firewall.backends.postgres.approvals import PostgresApprovals
+from firewall.backends.postgres.catalogs import CatalogTexts
 from firewall.backends.postgres.ledger import PostgresLedger
 from firewall.backends.postgres.listener import Listener
 from firewall.backends.postgres.revisions import Revisions
@@ -48,6 +49,7 @@ class Store:
     agents: AgentDirectory
     approvals: PostgresApprovals
     revisions: Revisions
+    catalogs: CatalogTexts
 
     def __init__(self, dsn: str, pool: asyncpg.Pool, *, sealer: Sealer, process: str, writer: WriterId, origin: str) -> None:
         self.pool = pool
@@ -59,10 +61,11 @@ class Store:
         self.agents = AgentDirectory(pool)
         self.approvals = PostgresApprovals(pool, sealer)
         self.revisions = Revisions(pool)
+        self.catalogs = CatalogTexts(pool)
         self._listener = Listener(lambda: open_connection(dsn))
         self._polls: list[Callable[[], Awaitable[None]]] = []
         self._beat: asyncio.Task[None] | None = None
-        self._versions: tuple[int, int] | None = None
+        self._versions: tuple[int, int, int] | None = None
         self._stale = asyncio.Event()
         self._closing = False
 
@@ -88,8 +91,8 @@ class Store:
                 await store._tried(store.ledger.close)
             await _end(pool)
             raise
-        await store.listen("aaf_agents", lambda _payload: store._stale.set())
-        await store.listen("aaf_policy", lambda _payload: store._stale.set())
+        for channel in ("aaf_agents", "aaf_policy", "aaf_catalogs"):
+            await store.listen(channel, lambda _payload: store._stale.set())
         store._listener.start()
         store._beat = asyncio.get_running_loop().create_task(store._keep_fresh())
         return store
@@ -103,14 +106,16 @@ class Store:
         self._polls.append(poll)
 
     async def refresh(self) -> None:
-        """Reads agents and the active policy again, if they changed since."""
-        row = await self.pool.fetchrow("select agents, policy from aaf.versions")
-        seen = (row["agents"], row["policy"])
+        """Reads agents, the active policy and the users' catalogs again, if they changed since."""
+        row = await self.pool.fetchrow("select agents, policy, catalogs from aaf.versions")
+        seen = (row["agents"], row["policy"], row["catalogs"])
         before = self._versions
         if before is None or before[0] != seen[0]:
             await self.agents.refresh()
         if before is None or before[1] != seen[1]:
             await self.revisions.refresh()
+        if before is None or before[2] != seen[2]:
+            await self.catalogs.refresh()
         self._versions = seen
 
     async def close(self) -> None:

@@ -24,16 +24,21 @@ DOCUMENTED = fields()
 
 
 def action(
-    path: str = "/a", query: str = "", digest: str = "", resource: dict[str, str] | None = None, opaque: bool = False
+    path: str = "/a",
+    query: str = "",
+    digest: str = "",
+    resource: dict[str, str] | None = None,
+    opaque: bool = False,
+    catalog: str | None = None,
 ) -> Action:
     return Action(
         id=ACTION, agent="bot", agent_id=AGENT, service="http", operation="GET", kind=Kind.READ, risk=Risk.MEDIUM, method="GET",
         scheme="https", host="a.test", port=443, path=path, segments=(), query=query, digest=digest, resource=resource or {},
-        opaque=opaque,
+        opaque=opaque, catalog=catalog,
     )  # fmt: skip
 
 
-LEAST, MOST = action(), action(query="q=1", digest="sha256:1", resource={"owner": "o"}, opaque=True)
+LEAST, MOST = action(), action(query="q=1", digest="sha256:1", resource={"owner": "o"}, opaque=True, catalog="shop@sha256:1")
 
 
 def settled(failure: str | None, status: int | None, body_sha256: bytes | None) -> Draft:
@@ -89,6 +94,10 @@ DRAFTS: dict[Event, tuple[Draft, Draft]] = (
     | {
         event: (events.agent_event(event, AGENT, "bot", by="ann"), events.agent_event(event, AGENT, "bot", by="ann", token="tok_1"))
         for event in (Event.AGENT_CREATED, Event.AGENT_ROTATED, Event.AGENT_DISABLED)
+    }
+    | {
+        Event.CATALOG_ADDED: (events.catalog_added("shop", "sha256:1", hosts=("a.test",), operations=2, by="ann"),) * 2,
+        Event.CATALOG_REMOVED: (events.catalog_removed("shop", "sha256:1", by="ann"),) * 2,
     }
     | {
         event: (events.key_event(event, "key_1", name="ann", role="admin", by="bob"),) * 2

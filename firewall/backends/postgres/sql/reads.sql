@@ -168,6 +168,20 @@ join aaf.policies p on p.revision = x.revision;
 -- The name of the active policy revision.
 select x.revision from aaf.active_policy x;
 
+-- name: catalogs
+-- Users' catalogs in force, newest first, without their texts.
+select c.id, c.service, c.revision, c.hosts, c.operations, c.added_by, c.added_at, '' as facts
+from aaf.catalogs c
+where c.removed_at is null and ($1::uuid is null or c.id < $1)
+order by c.id desc
+limit $2;
+
+-- name: catalog
+-- The catalog of one service that is in force.
+select c.id, c.service, c.revision, c.hosts, c.operations, c.added_by, c.added_at, c.facts
+from aaf.catalogs c
+where c.service = $1 and c.removed_at is null;
+
 -- name: entries
 -- Entries that match between two positions, newest first. $4: texts that all stand in the body as JSON strings.
 select l.seq, l.event, l.event_hash, l.leaf_hash, l.body

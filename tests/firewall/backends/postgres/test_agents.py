@@ -50,7 +50,14 @@ async def store(database: Database, sealer: Sealer) -> AsyncIterator[Store]:
 async def scene(store: Store) -> Scene:
     """An agent `bot` with the token `secret`."""
     made = Scene(
-        Process(writer=store.writer, ledger=store.ledger, approvals=store.approvals, agents=store.agents, revisions=store.revisions)
+        Process(
+            writer=store.writer,
+            ledger=store.ledger,
+            approvals=store.approvals,
+            agents=store.agents,
+            revisions=store.revisions,
+            catalogs=store.catalogs,
+        )
     )
     assert await made.creates_agent(made.agent, "bot", "secret", hold_seconds=7) == "done"
     return made

@@ -13,11 +13,12 @@ import pytest_asyncio
 from firewall.action import Action, Kind, Risk
 from firewall.approval import Choice, State
 from firewall.audit.entry import Event
-from firewall.audit.events import agent_event, approval_settled, decided, key_event, requested, voted
+from firewall.audit.events import agent_event, approval_settled, catalog_added, decided, key_event, requested, voted
 from firewall.backends.postgres.reads import PostgresReads
 from firewall.backends.postgres.store import Store
+from firewall.catalogs import AddCatalog
 from firewall.errors import LedgerUnavailable
-from firewall.ids import ActionId, AgentId, ApprovalId, KeyId, new_id
+from firewall.ids import ActionId, AgentId, ApprovalId, CatalogId, KeyId, new_id
 from firewall.ports import AddToken, CastVote, CreateAgent, CreateKey, Item, Lost, OpenApproval
 from firewall.reads import ActionFilter, EntryFilter
 from firewall.seal import Sealer
@@ -206,6 +207,27 @@ async def test_entries_are_found_between_positions_by_event_and_by_what_they_men
     assert [entry.event for entry in created] == ["agent.created"] * 2
     chain = await world.reads.chain(0, 100)
     assert [entry.seq for entry in chain] == list(range(size + 1))
+
+
+async def test_catalogs_in_force_are_listed_without_their_texts_and_shown_with_them(world: World) -> None:
+    for service, facts in (("bank", "one"), ("shop", "two"), ("bank", "three")):
+        change = AddCatalog(
+            catalog_id=CatalogId(fresh("cat")), service=service, revision=f"sha256:{facts}", facts=facts, hosts=("a.test",),
+            operations=7, by="ann", count_limit=9, bytes_limit=99,
+        )  # fmt: skip
+        await world.append(
+            Item(drafts=(catalog_added(service, change.revision, hosts=change.hosts, operations=7, by="ann"),), change=change)
+        )
+    newest, oldest = await world.reads.catalogs(before=None, limit=9)
+    assert [(row.service, row.revision, row.facts) for row in (newest, oldest)] == [
+        ("bank", "sha256:three", ""),
+        ("shop", "sha256:two", ""),
+    ]
+    assert list(await world.reads.catalogs(before=newest.id, limit=9)) == [oldest]
+    found = await world.reads.catalog("bank")
+    assert found is not None
+    assert (found.facts, found.hosts, found.operations, found.added_by) == ("three", ("a.test",), 7, "ann")
+    assert await world.reads.catalog("nobody") is None
 
 
 async def test_nothing_that_is_not_there_is_made_up(world: World) -> None:

@@ -35,7 +35,14 @@ class Pool:
 async def scene(database: Database, sealer: Sealer) -> AsyncIterator[Scene]:
     store = await Store.connect(database.app_dsn, sealer=sealer, process="gateway")
     yield Scene(
-        Process(writer=store.writer, ledger=store.ledger, approvals=store.approvals, agents=store.agents, revisions=store.revisions)
+        Process(
+            writer=store.writer,
+            ledger=store.ledger,
+            approvals=store.approvals,
+            agents=store.agents,
+            revisions=store.revisions,
+            catalogs=store.catalogs,
+        )
     )
     await store.close()
 

@@ -41,7 +41,14 @@ async def store(database: Database, sealer: Sealer) -> AsyncIterator[Store]:
 @pytest.fixture
 def scene(store: Store) -> Scene:
     return Scene(
-        Process(writer=store.writer, ledger=store.ledger, approvals=store.approvals, agents=store.agents, revisions=store.revisions)
+        Process(
+            writer=store.writer,
+            ledger=store.ledger,
+            approvals=store.approvals,
+            agents=store.agents,
+            revisions=store.revisions,
+            catalogs=store.catalogs,
+        )
     )
 
 
@@ -271,7 +278,12 @@ async def test_it_ends_with_an_entry_and_leaves_nobody_waiting(database: Databas
     await scene.begins()
     store = await Store.connect(database.app_dsn, sealer=sealer, process="gateway")
     process = Process(
-        writer=store.writer, ledger=store.ledger, approvals=store.approvals, agents=store.agents, revisions=store.revisions
+        writer=store.writer,
+        ledger=store.ledger,
+        approvals=store.approvals,
+        agents=store.agents,
+        revisions=store.revisions,
+        catalogs=store.catalogs,
     )
     assert await scene.opens("a", by=process) == "opened"
     assert len(await sql(database, "select from aaf.approval_waiters")) == 1
