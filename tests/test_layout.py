@@ -12,6 +12,7 @@ ELSEWHERE = {
     # contracts: the real backend and the one in memory pass the same tests
     "firewall/ports.py": "contracts/test_ledger.py",
     "firewall/catalogs.py": "contracts/test_catalogs.py",
+    "firewall/backends/postgres/catalogs.py": "contracts/test_catalogs.py",
     "firewall/backends/memory/catalogs.py": "contracts/test_catalogs.py",
     "firewall/backends/memory/directory.py": "contracts/test_ledger.py",
     "firewall/backends/memory/ledger.py": "contracts/test_ledger.py",
