@@ -8,6 +8,7 @@ from h2 import events
 from addons.tunnels import Target
 from firewall.errors import Refused
 from gateway.flows import condemned
+from gateway.http2_library import check_lawful
 from gateway.http2_link import Http2Link
 from gateway.http2_message import read_request
 from gateway.http2_turn import Http2Turn
@@ -56,12 +57,14 @@ class Http2:
             request.tick(now)
 
     def _opened(self, event: events.Event) -> None:
+        """Raises ProtocolError for what ends the connection. What `read_request` takes is never such (a test compares them)."""
         assert isinstance(event, events.RequestReceived)
         number = event.stream_id
         ended = event.stream_ended is not None
         try:
             request, length = read_request(event.headers, target=self.target, ended=ended)
         except Refused as error:
+            check_lawful(event.headers)
             request, length = condemned(error, target=self.target, scheme=b"https"), 0
         made = self.requests[number] = self.wire.streams[number] = Http2Turn(self, number, request, length)
         self.session.expect(Phase.OPEN)

@@ -13,6 +13,7 @@ from firewall.errors import HeadTooLarge, Malformed, UpstreamUnreachable
 from gateway.body import CHUNKED
 from gateway.fields import Field
 from gateway.forward import INTERIM_LIMIT, Forward, Side
+from gateway.http2_library import check_lawful
 from gateway.http2_link import Http2Link
 from gateway.http2_message import read_response, read_trailers, request_headers
 from gateway.message import end_to_end_trailers, without_ours
@@ -150,10 +151,12 @@ class Http2Forward(Forward):
     # --- from the destination
 
     def got_head(self, event: events.ResponseReceived | events.InformationalResponseReceived) -> None:
+        """Raises ProtocolError for what ends the connection, as `Http2._opened` does."""
         ended = isinstance(event, events.ResponseReceived) and event.stream_ended is not None
         try:
             response, length = read_response(event.headers, method=self._method, ended=ended)
         except (Malformed, HeadTooLarge) as error:
+            check_lawful(event.headers, response=True)
             self._fail(UpstreamUnreachable(f"the destination's answer is refused: {error.detail}"))
             return
         if isinstance(event, events.InformationalResponseReceived):

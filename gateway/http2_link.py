@@ -14,7 +14,7 @@ from h2.exceptions import H2Error, ProtocolError
 
 from gateway.fields import Field
 from gateway.http2_calm import Calm
-from gateway.http2_library import STREAMS, WINDOW, Connection
+from gateway.http2_library import FRAME, STREAMS, WINDOW, Connection, check_lawful
 from gateway.link import Link
 
 CONNECTION_WINDOW = STREAMS * WINDOW
@@ -72,6 +72,8 @@ class Http2Link:
         self._on_event = on_event
         self._over = over
         self._outs: dict[int, _Out] = {}
+        self._waiting: set[int] = set()
+        """Streams of which less than a frame waits for what comes with it before the flush, most often their end."""
         self._held = False
         self._idle_frames = 0
         self._calm = Calm(asyncio.get_running_loop().time)
@@ -91,11 +93,13 @@ class Http2Link:
         try:
             happened = self.h2.receive_data(data)
         except (H2Error, ValueError, IndexError) as error:  # the library has raised the last two on nonsense
-            log.info("http2.refused", reason=type(error).__name__)
-            self._goodbye(error.error_code if isinstance(error, ProtocolError) else ErrorCodes.PROTOCOL_ERROR)
+            self._refuse(error)
             return
         for event in happened:
-            self._happened(event)
+            try:
+                self._happened(event)
+            except ProtocolError as error:
+                self._refuse(error)
             if not self.link.open:
                 return
         self._flush()
@@ -130,6 +134,8 @@ class Http2Link:
 
     def _flush(self) -> None:
         self._due = False
+        while self._waiting:
+            self._pump(self._waiting.pop())
         data = self.h2.data_to_send()
         if data:
             self.link.write(data)
@@ -138,6 +144,10 @@ class Http2Link:
         streams, self.streams = self.streams, {}
         for stream in streams.values():
             stream.got_reset(ErrorCodes.CANCEL)
+
+    def _refuse(self, error: Exception) -> None:
+        log.info("http2.refused", reason=type(error).__name__)
+        self._goodbye(error.error_code if isinstance(error, ProtocolError) else ErrorCodes.PROTOCOL_ERROR)
 
     def _goodbye(self, code: int) -> None:
         with suppress(H2Error):
@@ -165,6 +175,7 @@ class Http2Link:
                 if (stream := self.streams.get(number)) is not None:
                     stream.got_end()
             case events.TrailersReceived(stream_id=int(number)):
+                check_lawful(event.headers or (), trailers=True)
                 if (stream := self.streams.get(number)) is not None:
                     stream.got_trailers(list(event.headers or ()))
             case events.StreamReset(stream_id=int(number)):
@@ -225,7 +236,10 @@ class Http2Link:
         if out is None:
             return
         out.pending += data
-        self._pump(number)
+        if len(out.pending) < FRAME:
+            self._waiting.add(number)
+        else:
+            self._pump(number)
         self.flush()
 
     def finish(self, number: int, trailers: Iterable[Field] = (), *, reset: ErrorCodes | None = None) -> None:
@@ -234,6 +248,7 @@ class Http2Link:
         if out is None:
             return
         out.ended, out.trailers, out.reset = True, list(trailers), reset
+        self._waiting.discard(number)
         self._pump(number)
         self.flush()
 

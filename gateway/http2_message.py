@@ -23,6 +23,8 @@ _VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
 _DIGITS = re.compile(rb"[0-9]{1,18}")
 _STATUS = re.compile(rb"[1-5][0-9]{2}")
 _DROPPED = HOP_BY_HOP - {b"te"}
+_FORBIDDEN = frozenset({b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"})
+"""Section 8.2.2."""
 
 
 def read_request(headers: Iterable[Field], *, target: Target, ended: bool) -> tuple[http.Request, int]:
@@ -106,13 +108,17 @@ def read_response(headers: Iterable[Field], *, method: bytes, ended: bool) -> tu
     """The answer that a HEADERS frame opens, and the length of its body (bytes or CHUNKED). Raises Malformed."""
     status = b""
     fields: list[Field] = []
+    late = False
     for name, value in headers:
         if name[:1] == b":":
-            if name != b":status" or status or fields or _STATUS.fullmatch(value) is None:
+            if name != b":status" or status or late or _STATUS.fullmatch(value) is None:
                 raise Malformed("a pseudo-header field that is no answer's")
             status = value
             continue
+        late = True
         _check(name, value)
+        if name in _FORBIDDEN or (name == b"te" and value.lower() != b"trailers"):
+            raise Malformed("a field that belongs to a connection of HTTP/1")
         if name not in HOP_BY_HOP or name == b"trailer":
             fields.append((name, value))
     if not status or status == b"101":  # section 8.6
@@ -177,8 +183,10 @@ def _authority(authority: bytes | None, hosts: list[bytes]) -> bytes:
     given = [*([] if authority is None else [authority]), *hosts]
     if not given or len(hosts) > 1:
         raise Malformed("exactly one :authority or host is needed")
-    if len({parse_authority(each.decode("latin-1"), 443) for each in given}) > 1:
+    if given[0] != given[-1]:
         raise Malformed(":authority and host do not agree")
+    _check(b"host", given[0])
+    parse_authority(given[0].decode("latin-1"), 443)
     return given[0]
 
 

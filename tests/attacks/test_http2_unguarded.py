@@ -18,7 +18,7 @@ from tests.attacks.witness import Witness
 from tests.gateway.rig import Wire, until
 
 WITHOUT = {
-    "engine without a limit on header lists": "h2.connection.H2Connection.DEFAULT_MAX_HEADER_LIST_SIZE",
+    "engine without a limit on header lists": "gateway.http2_library.HEADER_LIST_LIMIT",
     "engine without a limit on CONTINUATION": "h2.frame_buffer.CONTINUATION_BACKLOG",
     "engine without CALM": "gateway.http2_link.CALM",
 }

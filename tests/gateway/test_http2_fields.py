@@ -1,0 +1,79 @@
+"""The `hpack` library is the oracle: what it writes is read, what it refuses is refused, and it reads what is written here."""
+
+import pytest
+from hpack import Decoder, Encoder, HPACKError, NeverIndexedHeaderTuple, OversizedHeaderListError
+from hpack.hpack import encode_integer
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.fields import Field
+from gateway.http2_fields import LeanDecoder, LeanEncoder
+
+NAMES = st.one_of(
+    st.sampled_from([b":method", b":path", b":status", b"cookie", b"accept", b"x-a", b"date"]), st.binary(max_size=200)
+)
+FIELDS = st.tuples(NAMES, st.one_of(st.sampled_from([b"", b"GET", b"/", b"200", b"a" * 127, b"b" * 300]), st.binary(max_size=300)))
+BLOCKS = st.lists(st.lists(FIELDS, max_size=12), max_size=6)
+
+
+@given(BLOCKS, st.booleans())
+def test_blocks_of_the_library_are_read(blocks: list[list[Field]], huffman: bool) -> None:
+    theirs, ours = Encoder(), LeanDecoder()
+    for fields in blocks:
+        assert ours.decode(theirs.encode(fields, huffman=huffman), raw=True) == fields
+
+
+@given(BLOCKS)
+def test_the_library_reads_what_is_written(blocks: list[list[Field]]) -> None:
+    ours, theirs = LeanEncoder(), Decoder()
+    for fields in blocks:
+        assert [tuple(field) for field in theirs.decode(ours.encode(fields), raw=True)] == fields
+    assert not theirs.header_table.dynamic_entries
+
+
+def test_what_proves_who_asks_is_never_to_be_indexed() -> None:
+    written = LeanEncoder().encode([(b"authorization", b"Bearer x"), (b"cookie", b"a=b"), (b"accept", b"text/html")])
+    kinds = [isinstance(field, NeverIndexedHeaderTuple) for field in Decoder().decode(written, raw=True)]
+    assert kinds == [True, True, False]
+
+
+def _read(decoder: Decoder, block: bytes) -> list[Field] | None:
+    """None: refused."""
+    try:
+        return [(bytes(name), bytes(value)) for name, value in decoder.decode(block, raw=True)]
+    except (HPACKError, IndexError):  # the library has raised the second, on a block that is cut short
+        return None
+
+
+PIECES = st.one_of(
+    st.binary(max_size=8),
+    st.integers(0, 200).map(lambda index: bytes([0x80 | min(index, 127)])),
+    st.integers(0, 9000).map(lambda size: bytes([encode_integer(size, 5)[0] | 0x20, *encode_integer(size, 5)[1:]])),
+    st.tuples(FIELDS, st.sampled_from([b"\x40", b"\x00", b"\x10"])).map(
+        lambda pair: pair[1] + b"".join(bytes(encode_integer(len(text), 7)) + text for text in pair[0])
+    ),
+)
+
+
+@given(st.lists(st.lists(PIECES, max_size=6).map(b"".join), max_size=4))
+def test_any_bytes_are_read_or_refused_as_the_library_does(blocks: list[bytes]) -> None:
+    ours, theirs = LeanDecoder(), Decoder()
+    for block in blocks:
+        found = _read(ours, block)
+        assert found == _read(theirs, block)
+        if found is None:
+            return
+        assert ours.header_table.dynamic_entries == theirs.header_table.dynamic_entries
+
+
+def test_a_list_that_unpacks_to_more_than_is_agreed_is_refused() -> None:
+    with pytest.raises(OversizedHeaderListError):
+        LeanDecoder(1000).decode(b"\x82" * 24, raw=True)  # 42 bytes each
+
+
+def test_a_table_that_the_peer_has_made_smaller_is_said_to_be() -> None:
+    ours = LeanEncoder()
+    ours.header_table_size = 100
+    theirs = Decoder()
+    theirs.max_allowed_table_size = 100
+    assert [tuple(field) for field in theirs.decode(ours.encode([(b"a", b"b")]), raw=True)] == [(b"a", b"b")]
