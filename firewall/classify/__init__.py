@@ -6,13 +6,16 @@ A classifier that raises, or none that knows: an `unknown` action, the riskiest 
 
 from firewall.action import Classified, Kind, Risk, stricter_kind
 from firewall.classify.generic import Generic, method_kind
+from firewall.classify.git import Git
+from firewall.classify.grpc import Grpc
 from firewall.classify.known import NOBODY, Known
 from firewall.classify.meaning import Classifier, Meaning, Subject
+from firewall.classify.overrides import overrides
 from firewall.classify.risk import risk_of
 from firewall.classify.signs import Sign, signs
 from firewall.request import Request
 
-NAMERS: tuple[Classifier, ...] = (Generic(),)
+NAMERS: tuple[Classifier, ...] = (Git(), Grpc(), Generic())
 """From the particular to the general; the last knows every request."""
 
 
@@ -36,7 +39,13 @@ def classify(request: Request, known: Known = NOBODY, namers: tuple[Classifier, 
 
 
 def unknown(request: Request) -> Classified:
-    return Classified(service="http", operation=request.method, kind=Kind.UNKNOWN, risk=Risk.CRITICAL)
+    return Classified(
+        service="http",
+        operation=request.method,
+        kind=Kind.UNKNOWN,
+        risk=Risk.CRITICAL,
+        overrides=overrides(Subject(request, NOBODY)),
+    )
 
 
 def _settled(subject: Subject, meaning: Meaning, sign: Sign) -> Classified:
@@ -54,6 +63,7 @@ def _settled(subject: Subject, meaning: Meaning, sign: Sign) -> Classified:
         iam_action=meaning.iam_action,
         catalog=meaning.catalog,
         slashes=meaning.slashes,
+        overrides=sign.overrides,
     )
 
 
