@@ -13,6 +13,7 @@ from firewall.classify.meaning import Classifier, Meaning, Subject
 from firewall.classify.overrides import overrides
 from firewall.classify.risk import risk_of
 from firewall.classify.signs import Sign, signs
+from firewall.classify.signs import wants_body as signs_want_body
 from firewall.request import Request
 
 NAMERS: tuple[Classifier, ...] = (Git(), Grpc(), Generic())
@@ -22,7 +23,7 @@ NAMERS: tuple[Classifier, ...] = (Git(), Grpc(), Generic())
 def wants_body(head: Request, known: Known = NOBODY, namers: tuple[Classifier, ...] = NAMERS) -> bool:
     """Whether somebody needs the body of such a request before it can be judged (SEMANTICS 2)."""
     subject = Subject(head, known)
-    return any(namer.wants_body(subject) for namer in namers)
+    return signs_want_body(subject) or any(namer.wants_body(subject) for namer in namers)
 
 
 def classify(request: Request, known: Known = NOBODY, namers: tuple[Classifier, ...] = NAMERS) -> Classified:

@@ -1,28 +1,54 @@
 """Signs that a request does more than its method says, whatever it is named: each raises the kind, none lowers it."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from firewall.action import Kind, stricter_kind
+from firewall.classify.batch import batch_kind, is_batch
 from firewall.classify.generic import method_kind
 from firewall.classify.meaning import Subject
+from firewall.classify.overrides import overrides
 
-OVERRIDES = frozenset({b"x-http-method-override", b"x-http-method", b"x-method-override"})
-"""Fields by which many frameworks let a request be taken for one of another method."""
+FORMS: Final = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sign:
-    """`kind`: at least this; READ says nothing."""
+    """`kind`: at least this; READ says nothing. `overrides`: methods that the request may be taken for instead of its own."""
 
     kind: Kind = Kind.READ
+    overrides: tuple[str, ...] = ()
 
 
 NO_SIGN = Sign()
 
 
+def wants_body(head: Subject) -> bool:
+    """Forms, for frameworks look into them for another method; and batches."""
+    return head.request.method == "POST" and (any(form in head.media_type for form in FORMS) or is_batch(head))
+
+
 def signs(subject: Subject) -> Sign:
-    kind = Kind.READ
-    for name, value in subject.request.headers:
-        if name.lower().replace(b"_", b"-") in OVERRIDES:  # CGI and WSGI make one of the two
-            kind = stricter_kind(kind, method_kind(value.decode("latin-1").strip().upper()))
-    return NO_SIGN if kind is Kind.READ else Sign(kind=kind)
+    kind, others = Kind.READ, overrides(subject)
+    for method in others:
+        kind = stricter_kind(kind, method_kind(method))
+    if subject.request.body:
+        kind = stricter_kind(kind, _of_body(subject))
+    return Sign(kind=kind, overrides=others) if others or kind is not Kind.READ else NO_SIGN
+
+
+def _of_body(subject: Subject) -> Kind:
+    content = subject.content
+    if content.problem:
+        return Kind.UNKNOWN if _matters(subject) else Kind.READ
+    if isinstance(content.json, dict) and subject.request.method == "POST" and isinstance(content.json.get("_method"), str):
+        return stricter_kind(method_kind(content.json["_method"].strip().upper()), batch_kind(subject))  # Laravel
+    return batch_kind(subject)
+
+
+def _matters(subject: Subject) -> bool:
+    """Whether a body that could not be read may make more of the request. Of an upload or a long JSON text, its beginning has to
+    do: who needs the rest says so itself."""
+    if subject.request.truncated:
+        return wants_body(subject) and subject.media_type != "multipart/form-data"
+    return subject.content.structured
