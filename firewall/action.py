@@ -51,7 +51,8 @@ class Classified:
     """What classification says of a request: the part of an action that is about meaning, not transport.
 
     `details`: what else an approver should read, name → value, in order. `slashes`: every encoded slash of the path stands in a
-    parameter that may hold one.
+    parameter that may hold one. `overrides`: methods that the request may be taken for instead of its own
+    (`firewall.classify.overrides`).
     """
 
     service: str
@@ -64,6 +65,7 @@ class Classified:
     iam_action: str | None = None
     catalog: str | None = None
     slashes: bool = False
+    overrides: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +101,7 @@ class Action:
     approval_id: ApprovalId | None = None
     catalog: str | None = None
     details: Mapping[str, str] = field(default_factory=dict)
+    overrides: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

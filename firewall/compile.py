@@ -3,7 +3,8 @@
 ```json
 {"default": "deny", "default_reason": "no rule allows this", "default_terms": {"quorum": 1, "…": "…"},
  "rules": {"github-reads": {"effect": "allow", "reason": "Reads are fine", "approval": {},
-                            "tests": [{"field": "canonical_path", "pattern": "(?s)^(?:/repos/.*)$"}]}},
+                            "tests": [{"field": "canonical_path", "pattern": "(?s)^(?:/repos/.*)$"}],
+                            "resources": [{"name": "owner", "pattern": "(?s)^(?:acme)(?:,(?:acme))*$"}]}},
  "index": {"api.github.com": {"GET": {"": ["github-reads"]}}, ".example.com": {"GET": {"": ["github-reads"]}}},
  "suffix_labels": [2], "path_segments": [0]}
 ```
@@ -11,7 +12,8 @@
 A rule stands in `index` under each host it names in full, under a dot and the literal end of each host glob, or under nothing
 if it names no host; there under each method, or under `*` if a method is a glob or none is named; there under the literal
 beginning of each path, if many rules share a host and method, else under nothing. What the index does not say, `tests` do:
-each test's field of the action must match its pattern.
+each test's field of the action must match its pattern, and so must each of the resources; one that the action does not have
+matches nothing.
 """
 
 import hashlib
@@ -22,7 +24,7 @@ from dataclasses import asdict, dataclass, field
 from itertools import product
 from typing import Any
 
-from firewall.globs import host_regex, host_suffix, is_glob, method_regex, path_prefix, path_regex, text_regex
+from firewall.globs import host_regex, host_suffix, is_glob, method_regex, path_prefix, path_regex, resource_regex, text_regex
 from firewall.verdict import Terms
 
 ANY = "*"
@@ -63,6 +65,7 @@ class RuleData:
     operations: tuple[str, ...] | None = None
     kinds: tuple[str, ...] | None = None
     risks: tuple[str, ...] | None = None
+    resources: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     approval: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -128,11 +131,16 @@ def _rule(rule: RuleData) -> dict[str, Any]:
     ):
         if globs is not None:
             tests.append({"field": name, "pattern": text_regex(globs)})
+    # Of a list an allow speaks of every part; what holds or denies, of any.
+    every = rule.effect == "allow"
     return {
         "effect": rule.effect,
         "reason": rule.reason or f"the rule {rule.id} {_EFFECT_WORDS[rule.effect]}",
         "approval": dict(rule.approval),
         "tests": tests,
+        "resources": [
+            {"name": name, "pattern": resource_regex(globs, all_parts=every)} for name, globs in sorted(rule.resources.items())
+        ],
     }
 
 

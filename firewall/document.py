@@ -5,10 +5,11 @@ Strict: no value is coerced, no key ignored, no list empty, for each of these wo
 
 import re
 from ipaddress import ip_network
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from firewall.dialects import dialect, names
 from firewall.globs import host_glob, host_suffix, is_glob, method_glob, path_glob, text_glob
 from firewall.verdict import Terms
 
@@ -57,6 +58,16 @@ def _by_name(text: str) -> str:
     return host_glob(text)
 
 
+def _resource(name: str) -> str:
+    if not name or name != name.strip() or not name.isprintable() or is_glob(name):
+        raise ValueError(f"{name!r}: write the name of a resource; only its values are globs")
+    return name
+
+
+def _name_dialects(schema: dict[str, Any]) -> None:
+    schema["propertyNames"] = {"enum": sorted(names())}
+
+
 Seconds = Annotated[
     int,
     BeforeValidator(_seconds, json_schema_input_type=int | Annotated[str, Field(pattern="^[0-9]{1,9}[smhd]$")]),
@@ -68,6 +79,8 @@ HostGlobs = Annotated[tuple[Annotated[str, AfterValidator(host_glob)], ...], Fie
 ByName = Annotated[tuple[Annotated[str, AfterValidator(_by_name)], ...], Field(min_length=1)]
 MethodGlobs = Annotated[tuple[Annotated[str, AfterValidator(method_glob)], ...], Field(min_length=1)]
 PathGlobs = Annotated[tuple[Annotated[str, AfterValidator(path_glob)], ...], Field(min_length=1)]
+Resources = Annotated[dict[Annotated[str, AfterValidator(_resource)], TextGlobs], Field(min_length=1, max_length=16)]
+Dialects = Annotated[dict[Annotated[str, AfterValidator(dialect)], ByName], Field(min_length=1, json_schema_extra=_name_dialects)]
 Kinds = Annotated[tuple[Literal["read", "write", "execute", "delete", "unknown", "*"], ...], Field(min_length=1)]
 Risks = Annotated[tuple[Literal["low", "medium", "high", "critical", "*"], ...], Field(min_length=1)]
 
@@ -106,6 +119,7 @@ class Rule(_Part):
     operations: TextGlobs | None = None
     kinds: Kinds | None = None
     risks: Risks | None = None
+    resources: Resources | None = Field(None, description="By name; one that the action does not have matches nothing.")
     reason: Line | None = Field(None, description="Shown to the agent and the approver.")
     approval: ApprovalTerms | None = None
 
@@ -137,4 +151,5 @@ class Document(_Part):
     version: Annotated[Literal[1], BeforeValidator(_number)]
     default: Effect = "deny"
     rules: Annotated[tuple[Rule, ...], Field(max_length=20_000)] = ()
+    dialects: Dialects | None = Field(None, description="Hosts that speak a protocol, or are a service of one's own.")
     destinations: DestinationRules = Field(default_factory=lambda: DestinationRules.model_validate({}))

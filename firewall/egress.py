@@ -1,6 +1,7 @@
 """Where a request may go and where it is dialled: what a policy revision says of destinations, routes, and who finds them."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from firewall.globs import host_pattern
@@ -11,7 +12,7 @@ class Destinations:
     """The part of a policy revision that the gateway applies itself, because Rego must not judge addresses.
 
     `allow_private`: address ranges in CIDR form that the address guard lets pass. `http2`, `pass_through`: host globs.
-    `naming_rules`: the ids of the rules that name their hosts.
+    `naming_rules`: the ids of the rules that name their hosts. `speakers`: dialect → globs of the hosts that speak it.
     """
 
     ports: frozenset[int] = frozenset({80, 443})
@@ -19,6 +20,7 @@ class Destinations:
     http2: tuple[str, ...] = ()
     pass_through: tuple[str, ...] = ()
     naming_rules: frozenset[str] = frozenset()
+    speakers: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
 
     def prefers_http2(self, host: str) -> bool:
         return bool(self.http2) and host_pattern(self.http2).fullmatch(host) is not None

@@ -111,6 +111,14 @@ def method_regex(globs: Iterable[str]) -> str:
     return "(?i)" + _regex(globs, ".*", ".*")
 
 
+def resource_regex(globs: Iterable[str], *, all_parts: bool) -> str:
+    """Over the value of a resource, which may be a list whose parts are joined with commas. `all_parts`: each must match, and `*`
+    does not reach from one into the next; else any one will do, or several side by side, for a part may hold a comma itself."""
+    one = "[^,]*" if all_parts else ".*"
+    part = "(?:" + "|".join(_alternative(glob, one, one) for glob in sorted(set(globs))) + ")"
+    return f"(?s)^{part}(?:,{part})*$" if all_parts else f"(?s)(?:^|,){part}(?:,|$)"
+
+
 def host_regex(globs: Iterable[str]) -> str:
     # An IPv6 address has no labels, so * is no part of one.
     return _regex(globs, "[^.:]*", ".*")

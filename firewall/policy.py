@@ -21,7 +21,7 @@ from firewall.globs import host_glob
 
 SCHEMA_ID = "urn:aaf:schema:policy"
 MAX_PROBLEMS = 100
-LATER_KEYS = frozenset({"resources", "body"})
+LATER_KEYS = frozenset({"body"})
 DEFAULT_PORTS = (80, 443)
 
 
@@ -78,7 +78,8 @@ def _tuples(value: Any) -> Any:
 
 
 def _problem(detail: Mapping[str, Any], parsed: yaml_text.Parsed) -> Problem:
-    path: yaml_text.Path = tuple(part for part in detail["loc"] if isinstance(part, str | int))
+    # What is wrong with a key is said at the key.
+    path: yaml_text.Path = tuple(part for part in detail["loc"] if isinstance(part, str | int) and part != "[key]")
     line = parsed.line(path)
     message = str(detail["msg"]).removeprefix("Value error, ")
     match detail["type"]:
@@ -88,7 +89,7 @@ def _problem(detail: Mapping[str, Any], parsed: yaml_text.Parsed) -> Problem:
         case "missing":
             message = "required, and missing"
         case "too_short" | "string_too_short":
-            message = "empty" if path[0] == "destinations" else "empty: leave it out to match everything"
+            message = "empty" if path[0] in {"destinations", "dialects"} else "empty: leave it out to match everything"
         case "model_type" | "model_attributes_type" | "dict_type":
             message = "must be a mapping"
         case "tuple_type":
@@ -149,6 +150,8 @@ def compile_policy(document: Document, modules: Mapping[str, str]) -> Compiled:
         # Only where they are named, so that a document without them keeps its revision.
         **{key: sorted(set(globs)) for key, globs in (("http2", given.http2), ("pass_through", given.pass_through)) if globs},
     }
+    if document.dialects:
+        data["dialects"] = {name: sorted(set(globs)) for name, globs in document.dialects.items()}
     revision = revision_of(data, modules)
     return Compiled(revision=revision, data={**data, "revision": revision})
 
@@ -167,6 +170,7 @@ def _rule_data(rule: Rule) -> RuleData:
         operations=rule.operations,
         kinds=tuple(Kind) if kinds is not None and "*" in kinds else kinds,
         risks=tuple(Risk) if risks is not None and "*" in risks else risks,
+        resources=rule.resources or {},
         approval=rule.approval.model_dump(exclude_none=True, mode="json") if rule.approval is not None else {},
     )
 
@@ -180,6 +184,7 @@ def destinations(data: Mapping[str, Any]) -> Destinations:
         http2=tuple(host_glob(text) for text in part.get("http2", ())),
         pass_through=tuple(host_glob(text) for text in part.get("pass_through", ())),
         naming_rules=naming_rules(data.get("index", {})),
+        speakers={str(name): tuple(host_glob(text) for text in globs) for name, globs in data.get("dialects", {}).items()},
     )
 
 

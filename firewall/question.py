@@ -20,7 +20,7 @@ class _Part(BaseModel):
 
 
 class InputAction(_Part):
-    """The action as people see it, with the two fields that only policies need: `agent_id` and `canonical_path`."""
+    """The action as people see it, with the fields that only policies need: `agent_id`, `canonical_path` and `methods`."""
 
     id: str
     agent: str
@@ -31,6 +31,9 @@ class InputAction(_Part):
     kind: Literal["read", "write", "execute", "delete", "unknown"]
     risk: Literal["low", "medium", "high", "critical"]
     method: str
+    methods: list[str] = Field(
+        description="The method, then those that the request may be taken for (X-HTTP-Method-Override, _method)."
+    )
     scheme: str
     host: str = Field(description="Lower-case A-labels, or an address without brackets; empty for actions submitted by API.")
     port: int
@@ -74,6 +77,7 @@ def question(action: Action, *, now: datetime, source_ip: str, counts: Mapping[s
     asked = action.public()
     asked["agent_id"] = action.agent_id
     asked["canonical_path"] = action.canonical_path
+    asked["methods"] = [action.method, *action.overrides]
     return {
         "action": asked,
         "agent": {"id": action.agent_id, "name": action.agent},

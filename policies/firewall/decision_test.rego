@@ -2,7 +2,7 @@ package firewall_test
 
 import data.firewall
 
-rule(effect, tests) := {"effect": effect, "reason": sprintf("%s it", [effect]), "approval": {}, "tests": tests}
+rule(effect, tests) := {"effect": effect, "reason": sprintf("%s it", [effect]), "approval": {}, "tests": tests, "resources": []}
 
 held(approval) := object.union(rule("require_approval", []), {"approval": approval})
 
@@ -28,6 +28,8 @@ question := {
 		"kind": "read",
 		"risk": "medium",
 		"method": "GET",
+		"methods": ["GET"],
+		"resource": {"owner": "acme"},
 		"host": "example.com",
 		"canonical_path": "/a/b",
 		"source": "proxy",
@@ -108,6 +110,60 @@ test_a_test_that_fails_unmatches if {
 	picky := policy({"a": rule("allow", tests)}, at("example.com", ["a"]))
 	said := firewall.decision with input as question with data.firewall.policy as picky
 	said.effect == "deny"
+}
+
+test_resources_must_be_there_and_match if {
+	every case in [["owner", "^acme$", "allow"], ["owner", "^other$", "deny"], ["repo", "^.*$", "deny"]] {
+		only := object.union(rule("allow", []), {"resources": [{"name": case[0], "pattern": case[1]}]})
+		said := firewall.decision with input as question with data.firewall.policy as policy({"a": only}, at("example.com", ["a"]))
+		said.effect == case[2]
+	}
+}
+
+taken_for(methods) := json.patch(question, [{"op": "replace", "path": "/action/methods", "value": methods}])
+
+by_method(effect) := policy(
+	{"a": rule("allow", []), "x": rule(effect, [])},
+	{"example.com": {"GET": {"": ["a"]}, "DELETE": {"": ["x"]}}},
+)
+
+test_what_may_be_taken_for_another_method_is_allowed_as_both_or_not_at_all if {
+	said := firewall.decision with input as taken_for(["GET", "DELETE"]) with data.firewall.policy as by_method("allow")
+	said.effect == "deny"
+	said.reason == "no rule allows this"
+	both := policy({"a": rule("allow", [])}, {"example.com": {"GET": {"": ["a"]}, "DELETE": {"": ["a"]}}})
+	allowed := firewall.decision with input as taken_for(["GET", "delete"]) with data.firewall.policy as both
+	allowed.effect == "allow"
+	any := firewall.decision with input as taken_for(["GET", "?"]) with data.firewall.policy as policy(
+		{"a": rule("allow", [])},
+		{"example.com": {"*": {"": ["a"]}}},
+	)
+	any.effect == "allow"
+}
+
+test_what_may_be_taken_for_another_method_is_held_or_denied_as_either if {
+	every effect in ["deny", "require_approval"] {
+		every methods in [["GET", "DELETE"], ["DELETE"], []] {
+			said := firewall.decision with input as taken_for(methods) with data.firewall.policy as by_method(effect)
+			said.effect == {true: effect, false: "allow"}["DELETE" in methods]
+		}
+	}
+}
+
+test_a_test_of_the_method_sees_each_of_them if {
+	tests := [{"field": "method", "pattern": "^P.*$"}]
+	globs := policy({"a": rule("allow", tests), "d": rule("deny", [{"field": "method", "pattern": "^PU.*$"}])}, {"example.com": {"*": {"": ["a", "d"]}}})
+	posted := json.patch(question, [{"op": "replace", "path": "/action/method", "value": "POST"}])
+	one := json.patch(posted, [{"op": "replace", "path": "/action/methods", "value": ["POST", "PATCH"]}])
+	allowed := firewall.decision with input as one with data.firewall.policy as globs
+	allowed.effect == "allow"
+	other := json.patch(posted, [{"op": "replace", "path": "/action/methods", "value": ["POST", "PUT"]}])
+	denied := firewall.decision with input as other with data.firewall.policy as globs
+	denied.rules == ["d"]
+	third := json.patch(posted, [{"op": "replace", "path": "/action/methods", "value": ["POST", "GET"]}])
+	neither := firewall.decision with input as third with data.firewall.policy as globs
+	neither.effect == "deny"
+	neither.rules == []
 }
 
 test_api_actions_match_no_host if {

@@ -1,14 +1,30 @@
 package firewall
 
-# The ids of all rules that match an action: found by host, method and the beginning of the path, then tested on the rest.
-# A scan over 1,000 rules costs milliseconds, these look-ups a hundredth of it (docs/policy.md).
-matching(action) := {id |
+# The ids of all rules that match an action.
+matching(action) := found(action) if action.methods == [action.method]
+
+# A request that may be taken for several methods (X-HTTP-Method-Override): an allow rule must match it as each of them, any other
+# rule as one of them.
+matching(action) := union(each) - {id | some id in union(each); allows(id); not id in intersection(each)} if {
+	action.methods != [action.method]
+	methods := {action.method} | {method | some method in action.methods}
+	each := {found(object.union(action, {"method": method})) | some method in methods}
+}
+
+allows(id) if data.firewall.policy.rules[id].effect == "allow"
+
+# Found by host, method and the beginning of the path, then tested on the rest. A scan over 1,000 rules costs milliseconds, these
+# look-ups a hundredth of it (docs/policy.md).
+found(action) := {id |
 	some host in host_keys(action)
 	some method in {upper(action.method), "*"}
 	some path in path_keys(action.canonical_path)
 	some id in data.firewall.policy.index[host][method][path]
 	every test in data.firewall.policy.rules[id].tests {
 		regex.match(test.pattern, action[test.field])
+	}
+	every test in data.firewall.policy.rules[id].resources {
+		regex.match(test.pattern, action.resource[test.name])
 	}
 }
 

@@ -10,8 +10,10 @@ whole(question) if {
 	is_string(action.service)
 	is_string(action.operation)
 	is_string(action.method)
+	is_array(action.methods)
 	is_string(action.host)
 	is_string(action.canonical_path)
+	is_object(action.resource)
 	action.kind in {"read", "write", "execute", "delete", "unknown"}
 	action.risk in {"low", "medium", "high", "critical"}
 	action.source in {"proxy", "api"}

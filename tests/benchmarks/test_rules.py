@@ -28,7 +28,7 @@ def test_a_thousand_rules_pass_the_check(policy: Document) -> None:
 def test_the_load_is_allowed_and_what_is_to_be_held_is_held(
     policy: Document, method: str, path: str, effect: str, rule: str
 ) -> None:
-    action = SHARED | {"host": "localhost", "method": method, "canonical_path": path}
+    action = SHARED | {"host": "localhost", "method": method, "methods": [method], "canonical_path": path, "resource": {}}
     assert judge(policy, action) == (effect, (rule,))
 
 

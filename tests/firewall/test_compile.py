@@ -20,6 +20,17 @@ def test_a_rule_is_found_by_host_and_method() -> None:
     assert [test["field"] for test in data["rules"]["any"]["tests"]] == ["canonical_path"]
 
 
+def test_resources_are_tests_of_every_part_for_an_allow_and_of_any_for_the_rest() -> None:
+    resources = {"repo": ("r",), "owner": ("acme", "o*")}
+    rules = tuple(RuleData(id=effect, effect=effect, resources=resources) for effect in ("allow", "deny"))
+    data = compile_rules("deny", rules)["rules"]
+    assert data["allow"]["resources"] == [
+        {"name": "owner", "pattern": "(?s)^(?:acme|o[^,]*)(?:,(?:acme|o[^,]*))*$"},
+        {"name": "repo", "pattern": "(?s)^(?:r)(?:,(?:r))*$"},
+    ]
+    assert data["deny"]["resources"][0] == {"name": "owner", "pattern": "(?s)(?:^|,)(?:acme|o.*)(?:,|$)"}
+
+
 def test_a_crowd_at_one_host_and_method_is_told_apart_by_path() -> None:
     rules = tuple(
         RuleData(id=f"r{i}", effect="allow", hosts=("a.b",), methods=("GET",), paths=(f"/p/{i}/**",)) for i in range(CROWD + 1)

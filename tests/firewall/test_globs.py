@@ -11,6 +11,7 @@ from firewall.globs import (
     path_glob,
     path_prefix,
     path_regex,
+    resource_regex,
     text_glob,
     text_regex,
 )
@@ -94,3 +95,25 @@ def test_the_literal_ends_by_which_rules_are_found() -> None:
         "/a",
     ]
     assert path_prefix("/a/b", 0) == ""
+
+
+@pytest.mark.parametrize(
+    ("globs", "value", "every", "some"),
+    [
+        (("main",), "main", True, True),
+        (("main",), "main,dev", False, True),
+        (("main", "dev"), "main,dev", True, True),
+        (("d*",), "dev,main", False, True),
+        (("*",), "dev,main", True, True),
+        (("dev*main",), "dev,main", False, True),
+        (("dev,main",), "dev,main", True, True),
+        (("main",), "domain", False, False),
+        (("a.b",), "axb", False, False),
+        (("*",), "", True, True),
+    ],
+)
+def test_a_resource_that_is_a_list_is_allowed_whole_and_denied_by_any_part(
+    globs: tuple[str, ...], value: str, every: bool, some: bool
+) -> None:
+    assert (re.search(resource_regex(globs, all_parts=True), value) is not None) is every
+    assert (re.search(resource_regex(globs, all_parts=False), value) is not None) is some

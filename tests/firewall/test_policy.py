@@ -24,10 +24,14 @@ rules:
     operations: ["issues/*"]
     kinds: [read]
     risks: [low, medium]
+    resources: {owner: [acme, "team-*"], repo: ["*"]}
     reason: Reads are fine
   - id: held
     effect: require_approval
     approval: {expires_in: 2h, grant_for: 90, quorum: 2, approvers: ["role:admin"]}
+dialects:
+  mcp: ["*.Tools.example", mcp.example]
+  pypi: [packages.example]
 destinations:
   ports: [443, 8443]
   allow_private: ["10.1.2.0/24"]
@@ -59,6 +63,7 @@ def test_every_key_of_the_contract_is_read() -> None:
         http2=("**", "grpc.example.com"),
         pass_through=("*.pinned.example",),
         naming_rules=frozenset({"github-reads"}),
+        speakers={"mcp": ("*.tools.example", "mcp.example"), "pypi": ("packages.example",)},
     )
 
 
@@ -70,7 +75,9 @@ def test_destinations_that_an_older_revision_does_not_know_are_left_out() -> Non
 
 
 def test_a_document_that_names_no_such_hosts_keeps_its_revision() -> None:
-    assert set(compile_policy(load("version: 1\n"), {}).data["destinations"]) == {"ports", "allow_private"}
+    data = compile_policy(load("version: 1\n"), {}).data
+    assert set(data["destinations"]) == {"ports", "allow_private"}
+    assert "dialects" not in data
 
 
 @pytest.mark.parametrize(
@@ -119,7 +126,21 @@ def test_destinations_left_out_are_the_web_ports_and_no_private_range() -> None:
         ("version: 1\nrules: {}\n", 2, "rules", "list"),
         ("version: 1\nrules:\n  - x\n", 3, "rules[0]", "mapping"),
         (rule("body: true"), 5, "rules[0].body", "not support"),
-        (rule("resources: {a: [b]}"), 5, "rules[0].resources", "not support"),
+        (rule("resources: {a: b}"), 5, "rules[0].resources.a", "list"),
+        (rule("resources: {a: []}"), 5, "rules[0].resources.a", "empty"),
+        (rule("resources: {}"), 5, "rules[0].resources", "empty"),
+        (rule("resources: [a]"), 5, "rules[0].resources", "mapping"),
+        (rule("resources:\n      a: [b]\n      'c*': [d]"), 7, "rules[0].resources.c*", "only its values are globs"),
+        (rule("resources: {a: ['x?']}"), 5, "rules[0].resources.a[0]", "only * is special"),
+        (rule("resources: {a: }"), 5, "rules[0].resources.a", "nothing stands here"),
+        ("version: 1\ndialects: {}\n", 2, "dialects", "empty"),
+        ("version: 1\ndialects: [git]\n", 2, "dialects", "mapping"),
+        ("version: 1\ndialects:\n  git: [a.b]\n  gitt: [a.b]\n", 4, "dialects.gitt", "no such dialect or service"),
+        ("version: 1\ndialects: {git: []}\n", 2, "dialects.git", "empty"),
+        ("version: 1\ndialects: {git: a.b}\n", 2, "dialects.git", "list"),
+        ("version: 1\ndialects: {git: ['a.b:443']}\n", 2, "dialects.git[0]", "without port"),
+        ("version: 1\ndialects: {git: ['**']}\n", 2, "dialects.git[0]", "too wide"),
+        ("version: 1\ndialects: {git: ['git.*']}\n", 2, "dialects.git[0]", "too wide"),
         (rule("host: [a]"), 5, "rules[0].host", "no such key"),
         (rule("hosts: []"), 5, "rules[0].hosts", "empty"),
         (rule("hosts: a.b"), 5, "rules[0].hosts", "list"),
@@ -191,7 +212,20 @@ def test_the_demo_document_and_the_shipped_modules_are_whole() -> None:
 
 def test_the_published_schema_names_every_key() -> None:
     text = json.dumps(policy.schema())
-    for key in ("agents", "hosts", "methods", "paths", "services", "operations", "kinds", "risks", "approval", "allow_private"):
+    for key in (
+        "agents",
+        "hosts",
+        "methods",
+        "paths",
+        "services",
+        "operations",
+        "kinds",
+        "risks",
+        "approval",
+        "allow_private",
+        "resources",
+        "dialects",
+    ):
         assert f'"{key}"' in text
 
 

@@ -36,6 +36,11 @@ PATH_GLOBS = [
 ]
 METHODS = ["GET", "POST", "get", "PURGE", ""]
 METHOD_GLOBS = ["GET", "POST", "*", "P*", "**"]
+OTHERS = [(), (), (), ("DELETE",), ("PURGE",), ("get", "POST"), ("?",)]
+REFS = ["main,dev", "dev,a", "rel,ease", "main,rel,ease", "", "dev,,dev"]
+RESOURCES = [{}, {"owner": "acme"}, {"owner": "acme", "refs": "main"}, *({"refs": refs} for refs in REFS)]
+OWNER_GLOBS = ["acme", "a*", "other"]
+REF_GLOBS = ["main", "dev", "d*", "rel*ease", "rel,ease", "*", "**", "rel"]
 AGENTS = ["bot", "build-1", "build-", "x.y"]
 AGENT_GLOBS = ["bot", "build-*", "*", "x.y", "b**t"]
 
@@ -54,6 +59,9 @@ RULES = st.fixed_dictionaries(
         "operations": st.none() | st.just(("issues/*",)),
         "kinds": st.none() | st.just(("write", "unknown")),
         "risks": st.none() | st.just(("*",)),
+        "resources": st.none()
+        | st.dictionaries(st.just("owner"), st.sampled_from(OWNER_GLOBS).map(lambda glob: (glob,)), min_size=1)
+        | st.dictionaries(st.just("refs"), st.lists(st.sampled_from(REF_GLOBS), min_size=1, max_size=2).map(tuple), min_size=1),
     }
 )
 DOCUMENTS = st.builds(
@@ -65,10 +73,13 @@ DOCUMENTS = st.builds(
 )
 
 
-def question(host: str, method: str, path: str, agent: str, kind: str, source: str) -> dict[str, Any]:
+def question(
+    host: str, method: str, path: str, agent: str, kind: str, source: str, others: tuple[str, ...], resource: dict[str, str]
+) -> dict[str, Any]:
     action = {
         "agent": agent, "agent_id": "agt_1", "service": "github", "operation": "issues/create", "kind": kind, "risk": "low",
-        "method": method, "host": "" if source == "api" else host, "canonical_path": path, "source": source,
+        "method": method, "methods": [method, *others], "resource": resource, "host": "" if source == "api" else host,
+        "canonical_path": path, "source": source,
     }  # fmt: skip
     context = {"time": "2026-01-01T00:00:00Z", "source_ip": "", "counts": {}}
     return {"action": action, "agent": {"id": "agt_1", "name": agent}, "context": context, "findings": []}
@@ -83,6 +94,8 @@ QUESTIONS = st.lists(
         st.sampled_from(AGENTS),
         st.sampled_from(["read", "write", "unknown"]),
         st.sampled_from(["proxy", "proxy", "api"]),
+        st.sampled_from(OTHERS),
+        st.sampled_from(RESOURCES),
     ),
     min_size=20,
     max_size=60,
