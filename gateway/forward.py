@@ -154,6 +154,8 @@ class Forward:
         self._side.connected()
 
     def send(self, data: bytes, *, done: bool) -> None:
+        if self._upstream is not None:
+            self._upstream.link.catch_up()  # an early answer, whose connection is reset behind it
         if self._upstream is None:
             return
         if self._length == CHUNKED:

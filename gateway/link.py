@@ -5,13 +5,14 @@ written (`pressure`), so that bytes never gather here: at most one read and what
 """
 
 import asyncio
+import os
 import select
 import socket
 import ssl
 import struct
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 READ_BYTES = 64 << 10
 _RESET = struct.pack("ii", 1, 0)
@@ -77,7 +78,7 @@ class Link(asyncio.Protocol):
     def eof_received(self) -> bool:
         if self.tls is None and self._transport is not None:
             # uvloop tells a reset that comes with the last bytes as an end; the error still stands on the socket then
-            self.ended_well = self._transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
+            self.ended_well = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -172,6 +173,11 @@ class Link(asyncio.Protocol):
         return self._holds > 0
 
     @property
+    def socket(self) -> Any:
+        """As the transport lends it: for its number and its options."""
+        return None if self._transport is None else self._transport.get_extra_info("socket")
+
+    @property
     def backlog(self) -> int:
         """Bytes that the peer has not taken yet."""
         return 0 if self._transport is None else self._transport.get_write_buffer_size()
@@ -237,8 +243,24 @@ class Link(asyncio.Protocol):
         if self._transport is None or self._over:
             return
         if self.resets and self.open:
-            self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self._transport.abort()
+
+    def catch_up(self) -> None:
+        """Takes what the loop has not told of yet: where the peer has ended the connection behind it, a write would lose it."""
+        if self._transport is None or self._transport.get_extra_info("sslcontext") is not None:  # not our TLS, so not our bytes
+            return
+        while self._holds == 0 and self.open and self._poll(select.POLLIN):
+            try:
+                data = os.read(self.socket.fileno(), READ_BYTES)
+            except BlockingIOError:
+                return
+            except OSError:  # reset, which is told only once
+                self.abort()
+                return
+            if not data:  # an end is told again
+                return
+            self.data_received(data)
 
     def quiet(self) -> bool:
         """Whether nothing has come that the loop has not told of yet: no byte, no end."""
@@ -268,8 +290,7 @@ class Link(asyncio.Protocol):
             self._transport.close()
 
     def _poll(self, events: int) -> int:
-        assert self._transport is not None
         poll = select.poll()
-        poll.register(self._transport.get_extra_info("socket").fileno(), events)
+        poll.register(self.socket.fileno(), events)
         found = poll.poll(0)
         return found[0][1] & (events | _GONE) if found else 0

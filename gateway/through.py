@@ -11,6 +11,7 @@ from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 from addons.passage import Passage
 from firewall.client_hello import server_name
 from firewall.errors import Abandoned, Malformed, Misdirected, Refused, UpstreamUnreachable
+from gateway.keepalive import keep_alive
 from gateway.link import Link
 from gateway.pool import Key, Upstream
 from gateway.timeouts import Phase
@@ -122,6 +123,7 @@ class Through:
         self._upstream, upstream.link.owner = upstream, self
         self._flow.server_conn = upstream.server
         self._session.expect(Phase.OPEN)
+        keep_alive(self._session.link, upstream.link)
         self._send(bytes(self._buffer))
         self._buffer.clear()
         self._session.link.unhold()

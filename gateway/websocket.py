@@ -12,6 +12,7 @@ from wsproto.events import CloseConnection
 from wsproto.frame_protocol import CloseReason
 
 from gateway.bridge import Bridge
+from gateway.keepalive import keep_alive
 from gateway.message import upgraded_head
 from gateway.pool import Upstream
 from gateway.timeouts import Phase
@@ -55,6 +56,7 @@ def begin(session: "Session", flow: http.HTTPFlow, upstream: Upstream, begun: by
         return
     session.link.write(upgraded_head(flow.response))
     session.expect(Phase.OPEN)
+    keep_alive(session.link, upstream.link)
     context = Context(session.client, session.engine.options)
     context.server = upstream.server
     Bridge(session, Bounded(context, flow)).begin(ahead, (upstream.server, upstream.link, begun))

@@ -1,17 +1,25 @@
 """What may come of one HTTP/2 request (TRAPS 14, 15, 20)."""
 
 import asyncio
+import socket
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from h2.errors import ErrorCodes
 from h2.exceptions import H2Error
+from mitmproxy import connection
 
+from firewall.egress import Route
 from gateway.http2_forward import Http2Forward
-from tests.e2e.upstream import Upstream
+from gateway.link import Link
+from gateway.pool import Key, Upstream
+from gateway.timeouts import Phase
+from tests.e2e.upstream import Upstream as Destination
 from tests.gateway.http2_agent import agent
 from tests.gateway.rig import DENY, HOLD, PATIENT, Rig, running, until
+from tests.gateway.test_link import end_by_reset
 
 MEGABYTE = 1 << 20
 
@@ -49,6 +57,31 @@ async def test_an_answer_to_an_upload_comes_before_its_end(rig: Rig) -> None:
     assert made.resets[number] == ErrorCodes.NO_ERROR
 
 
+async def test_an_early_answer_is_not_lost_with_its_connection_that_is_reset_behind_it(rig: Rig) -> None:
+    loop = asyncio.get_running_loop()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        made = await agent(rig)
+        rig.gateway.dialer.dial = partial(in_clear, server.getsockname()[1])  # type: ignore[method-assign]
+        number = await made.request("POST", "/a", end=False)
+        peer, _ = await loop.sock_accept(server)
+        (session,) = rig.gateway.sessions()
+        await until(lambda: session.stage.requests[number]._phase is Phase.BODY)  # type: ignore[union-attr]
+        peer.send(b"HTTP/1.1 413 Too Large\r\nContent-Length: 5\r\nConnection: close\r\n\r\nlarge")
+        end_by_reset(peer)
+        made.h2.send_data(number, b"x" * 1000)
+        session.link._deliver(made.h2.data_to_send())  # before the loop tells of the answer
+        assert await made.answer(number) == (413, b"large")
+    assert rig.ledger.failed() == []
+
+
+async def in_clear(port: int, key: Key, _route: Route) -> Upstream:
+    """A connection without TLS, whose bytes the test writes by hand."""
+    link = Link()
+    await asyncio.get_running_loop().create_connection(lambda: link, "127.0.0.1", port)
+    return Upstream(key=key, link=link, server=connection.Server(address=(key.host, key.port)))
+
+
 async def test_an_upload_to_be_held_has_its_limit(rig: Rig) -> None:
     made = await agent(rig)
     rig.engine.verdict = HOLD
@@ -72,7 +105,9 @@ async def test_trailers_of_a_request_are_refused(rig: Rig) -> None:
     assert rig.log.requests == []
 
 
-async def test_a_body_to_be_held_that_trickles_does_not_keep_its_memory_for_ever(upstream: Upstream, upstream_roots: str) -> None:
+async def test_a_body_to_be_held_that_trickles_does_not_keep_its_memory_for_ever(
+    upstream: Destination, upstream_roots: str
+) -> None:
     async with running(upstream, roots=upstream_roots, patience=replace(PATIENT, request=0.3)) as rig:
         rig.engine.verdict = HOLD
         made = await agent(rig)

@@ -33,7 +33,7 @@ class Ear:
         self.lost_links += 1
 
 
-def _reset(sock: socket.socket) -> None:
+def end_by_reset(sock: socket.socket) -> None:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     sock.close()
 
@@ -53,7 +53,7 @@ async def _end(reset: bool, late: bool) -> tuple[bytes, bool]:
         if not late:
             await until(lambda: ear.got)
         if reset:
-            _reset(peer)
+            end_by_reset(peer)
         else:
             peer.close()
         if late:
@@ -72,7 +72,45 @@ def test_a_reset_is_no_good_end_even_when_it_comes_with_the_last_bytes(run: obje
     assert got == b"the last bytes"
 
 
-async def test_a_link_that_resets_ends_by_a_reset() -> None:
+async def _caught_up(end: str, held: bool) -> tuple[bytes, int, bool | None]:
+    """What was told by catching up, before the loop could tell anything, how often the end was then, and how it was in the end."""
+    ear, loop = Ear(), asyncio.get_running_loop()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        link = Link(ear)
+        connecting = loop.create_connection(lambda: link, *server.getsockname())
+        (peer, _), _ = await asyncio.gather(loop.sock_accept(server), connecting)
+        if held:
+            link.hold()
+        peer.send(b"x" * 100_000)
+        if end == "reset":
+            end_by_reset(peer)
+        elif end == "FIN":
+            peer.close()
+        link.catch_up()
+        got = bytes(ear.got)
+        if end == "open":
+            peer.send(b"more")
+        if held:
+            link.unhold()
+        await until(lambda: ear.lost_links if end != "open" else len(ear.got) == 100_004)
+        if end == "open":
+            peer.close()
+            await until(lambda: ear.lost_links)
+        return got, ear.lost_links, link.ended_well
+
+
+@pytest.mark.parametrize("held", [False, True], ids=["", "held"])
+@pytest.mark.parametrize("end", ["open", "FIN", "reset"])
+@pytest.mark.parametrize("run", [uvloop.run, asyncio.run], ids=["uvloop", "asyncio"])
+def test_what_has_come_is_taken_before_the_loop_tells_of_it(run: object, end: str, held: bool) -> None:
+    assert callable(run)
+    got, ends, well = run(_caught_up(end, held))
+    assert got == (b"" if held else b"x" * 100_000)
+    assert (ends, well) == (1, end != "reset")
+
+
+async def test_a_link_that_resets_ends_by_areset() -> None:
     loop = asyncio.get_running_loop()
     for resets in (False, True):
         with socket.create_server(("127.0.0.1", 0)) as server:

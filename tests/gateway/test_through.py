@@ -11,9 +11,11 @@ import pytest
 from addons.services import Limits
 from firewall.audit.entry import Event
 from firewall.egress import Destinations, Route
+from gateway.through import Through
 from tests.e2e.upstream import Upstream
 from tests.firewall.hellos import ECH, by_openssl, hello
 from tests.gateway.rig import DENY, HOLD, PATIENT, RawUpstream, Rig, Wire, basic, inner, running, until
+from tests.gateway.test_keepalive import ASKS, asks
 
 PASSED = Destinations(pass_through=("pinned.test", "up.test"))
 
@@ -215,6 +217,19 @@ async def test_a_disabled_agents_tunnel_is_closed(rig: Rig) -> None:
         rig.agents.disable()
         assert await wire.rest() == b""
     await until(lambda: rig.ledger.fields(Event.ACTION_COMPLETED))
+
+
+async def test_a_dead_peer_of_an_open_tunnel_is_noticed_by_the_kernel(rig: Rig) -> None:
+    """No time limit ends what may be silent for days (TRAPS 18)."""
+    async with destination(rig, echo):
+        wire = await tunnel(rig)
+        await wire.send(hello())
+        await wire.reader.readexactly(len(hello()))
+        (session,) = rig.gateway.sessions()
+        assert isinstance(session.stage, Through)
+        upstream = session.stage._upstream
+        assert upstream is not None
+        assert [asks(link.socket) for link in (session.link, upstream.link)] == [ASKS, ASKS]
 
 
 async def test_a_destination_that_says_nothing_and_ends_is_a_failure(rig: Rig) -> None:

@@ -1,6 +1,7 @@
 """One request and its answer: uploads that are answered early, clients that do not read, destinations that end as they please."""
 
 import asyncio
+import socket
 import tracemalloc
 from dataclasses import replace
 
@@ -15,6 +16,7 @@ from gateway.pool import Key, Upstream
 from gateway.timeouts import Phase
 from tests.e2e.upstream import Upstream as Destination
 from tests.gateway.rig import ALLOW, HOLD, PATIENT, RawUpstream, Rig, Wire, basic, plain, running, until
+from tests.gateway.test_link import end_by_reset
 from tests.gateway.test_websocket import WEBSOCKET
 
 MEGABYTE = 1 << 20
@@ -77,6 +79,26 @@ async def test_an_early_answer_to_an_upload_reaches_a_client_that_still_sends(ri
         assert (answer.status, answer.body) == (413, b"large")
         await send_all(wire, bytes(32 * MEGABYTE))
         assert await wire.rest() == b""
+
+
+async def test_an_early_answer_is_not_lost_with_its_connection_that_is_reset_behind_it(rig: Rig) -> None:
+    """A destination that does not read what it refuses ends by a reset, and a write after it takes the answer along."""
+    loop = asyncio.get_running_loop()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        rig.lead("raw.test", server.getsockname()[1])
+        wire = await rig.connect()
+        await wire.send(upload(100_000, host="raw.test"))
+        peer, _ = await loop.sock_accept(server)
+        (session,) = rig.gateway.sessions()
+        await until(lambda: session.phase is Phase.BODY)
+        peer.send(b"HTTP/1.1 413 Too Large\r\nContent-Length: 5\r\nConnection: close\r\n\r\nlarge")
+        end_by_reset(peer)
+        session.link._deliver(b"x" * 1000)  # before the loop tells of the answer
+        answer = await wire.answer()
+    assert (answer.status, answer.body) == (413, b"large")
+    await until(lambda: rig.ledger.fields(Event.ACTION_COMPLETED))
+    assert rig.ledger.failed() == []
 
 
 async def test_a_destination_that_resets_in_the_middle_of_an_upload_is_a_502_on_record(rig: Rig) -> None:

@@ -6,7 +6,9 @@ import pytest
 
 from firewall.audit.entry import Event
 from gateway import websocket
-from tests.gateway.rig import DENY, RawUpstream, Rig, plain, until
+from gateway.bridge import Bridge
+from tests.gateway.rig import DENY, RawUpstream, Rig, inner, plain, until
+from tests.gateway.test_keepalive import ASKS, asks
 
 WEBSOCKET = (
     "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
@@ -21,6 +23,16 @@ async def test_a_websocket_passes_both_ways_once_released(rig: Rig) -> None:
     assert await wire.reader.readexactly(9) == b"\x81\x07echo hi"
     await wire.close()
     await until(lambda: rig.ledger.fields(Event.ACTION_COMPLETED) or rig.ledger.failed())
+
+
+async def test_a_dead_peer_of_an_open_websocket_is_noticed_by_the_kernel(rig: Rig) -> None:
+    """No time limit ends what may be silent for days (TRAPS 18)."""
+    wire = await rig.tunnel()
+    assert (await wire.ask(inner("/ws", headers=WEBSOCKET), head_only=True)).status == 101
+    (session,) = rig.gateway.sessions()
+    await until(lambda: isinstance(session.stage, Bridge) and len(session.stage.links) == 2)
+    assert isinstance(session.stage, Bridge)
+    assert [asks(link.socket) for link in session.stage.links.values()] == [ASKS, ASKS]
 
 
 async def test_a_websocket_to_a_denied_host_does_not_open(rig: Rig) -> None:
