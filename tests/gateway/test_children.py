@@ -134,9 +134,7 @@ async def test_a_program_that_does_not_exist_is_given_up_like_one_that_never_sta
     with capture_logs() as logs:
         async with made(notes, ("/no/such/program",)) as workers, asyncio.timeout(30):
             await workers.failed.wait()
-    assert [entry["reason"] for entry in logs if entry["event"] == "worker.not-started"] == [
-        "No such file or directory"
-    ] * FAILURES
+    assert [entry["reason"] for entry in logs if entry["event"] == "worker.not-started"] == ["No such file or directory"] * FAILURES
     assert {entry["status"] for entry in logs if entry["event"] == "worker.died"} == {NOT_STARTED}
 
 
