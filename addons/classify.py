@@ -12,6 +12,7 @@ from addons.passage import Condemned, Passage, Step
 from addons.tunnels import Target
 from firewall.action import Action, Kind, Risk
 from firewall.classify import classify, wants_body
+from firewall.classify.overrides import refuse_overrides
 from firewall.errors import HoldsFull, Malformed, Misdirected
 from firewall.request import Request, canonical_host, end_to_end, parse, parse_authority, refuse_slashes
 
@@ -81,6 +82,7 @@ class Classify(Step):
         meaning = classify(request, self.services.known())
         if not meaning.slashes:
             refuse_slashes(request)
+        refuse_overrides(meaning)
         return Action(
             id=passage.id,
             agent=agent.name,
@@ -94,6 +96,7 @@ class Classify(Step):
             destinations=meaning.destinations,
             iam_action=meaning.iam_action,
             catalog=meaning.catalog,
+            overrides=meaning.overrides,
             truncated=request.truncated,
             method=request.method,
             scheme=request.scheme,

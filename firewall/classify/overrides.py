@@ -26,7 +26,8 @@ def overrides(subject: Subject) -> tuple[str, ...]:
     for name, value in request.headers:
         # CGI and WSGI make one of - and _.
         if len(name) in _LENGTHS and name.lower().replace(b"_", b"-") in HEADERS:
-            found += value.decode("latin-1").split(",")  # of several values joined into one field a server may take any
+            # Of several values joined into one field a server may take any.
+            found += [part if part.strip() else UNREADABLE for part in value.decode("latin-1").split(",")]
     if request.query and ("%" in request.query or "method" in request.query.lower()):
         try:
             found += _named(subject.query)
@@ -49,8 +50,10 @@ def refuse_overrides(classified: Classified) -> None:
 def _of_body(subject: Subject) -> list[str]:
     content, form = subject.content, subject.media_type == FORM
     found = _named(content.form or ())
-    # Of a multipart body that is longer than what is read, its beginning has to do: those are uploads.
-    if content.problem and (form or (subject.media_type.startswith("multipart/") and not subject.request.truncated)):
+    if isinstance(content.json, dict) and isinstance(content.json.get("_method"), str):  # Laravel
+        found.append(content.json["_method"])
+    # Of other bodies that are longer than what is read, the beginning has to do: those are uploads.
+    if content.problem and content.structured and (form or not subject.request.truncated):
         found.append(UNREADABLE)
     return found
 

@@ -41,8 +41,6 @@ def _of_body(subject: Subject) -> Kind:
     content = subject.content
     if content.problem:
         return Kind.UNKNOWN if _matters(subject) else Kind.READ
-    if isinstance(content.json, dict) and subject.request.method == "POST" and isinstance(content.json.get("_method"), str):
-        return stricter_kind(method_kind(content.json["_method"].strip().upper()), batch_kind(subject))  # Laravel
     return batch_kind(subject)
 
 

@@ -17,6 +17,16 @@ async def test_a_request_becomes_an_action() -> None:
     assert (action.path, action.query, action.canonical_path) == ("/repos/o%20x", "page=2", "/repos/o x")
 
 
+async def test_an_action_says_which_other_methods_it_may_be_taken_for_and_too_many_are_refused() -> None:
+    made = Made()
+    passage = made.known(method="POST", path="/?_method=delete")
+    await take(Classify(made.services), passage)
+    assert (passage.with_action().overrides, passage.with_action().kind) == (("DELETE",), Kind.DELETE)
+    passage = made.known(method="POST", path="/?" + "&".join(f"_method=m{n}" for n in range(9)))
+    with pytest.raises(Malformed, match="other methods"):
+        await take(Classify(made.services), passage)
+
+
 @pytest.mark.parametrize("host", [b"other.test", b"up.test:81", b""])
 async def test_a_host_that_disagrees_is_refused_as_the_riskiest_there_is(host: bytes) -> None:
     made = Made()

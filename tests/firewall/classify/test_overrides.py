@@ -37,8 +37,9 @@ def test_a_field_of_the_query(query: bytes) -> None:
     assert "DELETE" in said(request(target=b"/?" + query))
 
 
-@pytest.mark.parametrize(("media_type", "body"), [(FORM, b"a=1&_method=DELETE"), (FORM, b"%5fmethod=delete"), (MULTIPART, PART)])
-def test_a_field_of_a_form(media_type: str, body: bytes) -> None:
+@pytest.mark.parametrize(("media_type", "body"), [(FORM, b"a=1&_method=DELETE"), (FORM, b"%5fmethod=delete"), (MULTIPART, PART),
+                                                  ("application/json", b'{"_method": "delete"}')])  # fmt: skip
+def test_a_field_of_a_form_or_of_json(media_type: str, body: bytes) -> None:
     assert said(request((b"Content-Type", media_type.encode()), body=body)) == ("DELETE",)
 
 
@@ -53,12 +54,13 @@ def test_what_no_server_takes_for_one_is_none(target: bytes) -> None:
 
 
 def test_the_requests_own_method_and_nothing_are_no_others() -> None:
-    assert said(request((b"X-HTTP-Method-Override", b"post"), (b"X-HTTP-Method", b""), target=b"/?_method=")) == ()
+    assert said(request((b"X-HTTP-Method-Override", b"post"), target=b"/?_method=")) == ()
 
 
 def test_where_nobody_could_look_there_may_be_any() -> None:
     crowded = b"&".join(b"a=1" for _ in range(QUERY_FIELDS)) + b"&_method=DELETE"
     assert said(request(target=b"/?" + crowded)) == (UNREADABLE,)
+    assert said(request((b"X-HTTP-Method", b""))) == (UNREADABLE,)
     broken = request((b"Content-Type", MULTIPART.encode()), body=b"no boundary")
     assert said(broken) == (UNREADABLE,)
 
