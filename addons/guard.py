@@ -248,6 +248,7 @@ class Firewall:
 
     async def every_second(self) -> None:
         self.check_credentials()
+        metrics.flush()
         metrics.HELD.set(len(self.services.room))
         metrics.UNSETTLED.set(len(self._settle))
         await asyncio.gather(self.services.room.poll(), self._settle.again())

@@ -2,7 +2,6 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from mitmproxy import http
@@ -80,7 +79,8 @@ class Passage:
     status: int | None = None
     request_bytes: int = 0
     response_bytes: int = 0
-    request_hash: Any = field(default_factory=sha256)
+    request_hash: Any = None
+    """SHA-256 of the body, from the first byte of it on."""
 
     def gather(self, data: bytes, *, done: bool) -> bool:
         """Takes a piece of the body of a parked request. `done`: it is the last. Returns whether the path goes on."""

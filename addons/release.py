@@ -21,8 +21,9 @@ class Release(Step):
         request = passage.flow.request
         if passage.whole:
             body = request.raw_content or b""
-            passage.request_bytes = len(body)
-            passage.request_hash = sha256(body)
+            if body:
+                passage.request_bytes = len(body)
+                passage.request_hash = sha256(body)
         else:
             request.stream = _through(passage)
         passage.released = True
@@ -32,6 +33,7 @@ class Release(Step):
 
 def _through(passage: Passage) -> Callable[[bytes], bytes]:
     """Counts and hashes the body as it streams by."""
+    passage.request_hash = sha256()
     update = passage.request_hash.update
 
     def through(data: bytes) -> bytes:

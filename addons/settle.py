@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from hashlib import sha256
 
 import structlog
 
@@ -40,7 +41,7 @@ class Settle(Step):
                 request_bytes=passage.request_bytes,
                 response_bytes=passage.response_bytes,
                 duration_ms=int((self.services.clock() - passage.started) * 1000),
-                body_sha256=passage.request_hash.digest() if passage.request_bytes and not action.opaque else None,
+                body_sha256=_digest(passage) if passage.request_bytes and not action.opaque else None,
             )
         )
 
@@ -67,3 +68,9 @@ class Settle(Step):
         else:
             metrics.LOST.inc()
             log.error("settle.lost", entry=draft.event.value, action=draft.fields.get("action"))
+
+
+def _digest(passage: Passage) -> bytes:
+    """SHA-256 of the request's body; what a WebSocket carries is none."""
+    digest: bytes = (passage.request_hash or sha256()).digest()
+    return digest

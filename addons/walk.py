@@ -56,7 +56,10 @@ class Walk:
             while self._index < len(self._steps):
                 step = self._steps[self._index]
                 passage.step = step.name
-                if not self._took(step, step(passage)):
+                result = step(passage)
+                if result is None and not passage.parked:
+                    self._index += 1
+                elif not self._took(step, result):
                     return
         except ANYTHING as error:
             self._refuse(error)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, Final
 
 from mitmproxy import http
@@ -21,7 +22,7 @@ class Fields(http.Headers):
         self.fields = fields
 
     def get(self, key: str | bytes, default: Any = None) -> Any:
-        wanted = (key.encode("utf-8", "surrogateescape") if isinstance(key, str) else key).lower()
+        wanted = _lower(key)
         size, found = len(wanted), None
         for name, value in self.fields:
             if len(name) == size and name.lower() == wanted:
@@ -36,7 +37,16 @@ class Fields(http.Headers):
         return str(found)
 
     def __contains__(self, key: object) -> bool:
-        return isinstance(key, str | bytes) and self.get(key) is not None
+        if not isinstance(key, str | bytes):
+            return False
+        wanted = _lower(key)
+        size = len(wanted)
+        return wanted in [name.lower() for name, _ in self.fields if len(name) == size]
+
+
+@lru_cache(maxsize=256)  # the keys are the code's
+def _lower(key: str | bytes) -> bytes:
+    return (key.encode("utf-8", "surrogateescape") if isinstance(key, str) else key).lower()
 
 
 def read_fields(lines: Iterable[bytes]) -> tuple[Field, ...]:

@@ -1,15 +1,50 @@
-"""mitmproxy's flows where they are more, or less, than a request."""
+"""mitmproxy's flows and connections, made without their constructors, which cost a twentieth of a request and half as much as a new
+client's whole handshake in Python: each draws a UUID, and `Server` looks at every field it is given."""
 
+from itertools import count
 from time import time
+from typing import Any
 
-from mitmproxy import http
+from mitmproxy import connection, http
 
 from addons.passage import Condemned
 from addons.tunnels import Target
 from firewall.errors import Refused
 from gateway.fields import Fields
 
+_numbers = count()
+_CLIENT = dict(connection.Client(peername=("", 0), sockname=("", 0)).__dict__)
+_SERVER = dict(connection.Server(address=None).__dict__)
+_FLOW = dict(http.HTTPFlow(connection.Client(peername=("", 0), sockname=("", 0)), connection.Server(address=None)).__dict__)
+
 NOWHERE: Target = ("unknown.invalid", 80)
+
+
+def client_of(*, peername: Target, sockname: Target) -> connection.Client:
+    """An open connection. Its `id` is unique in this process."""
+    made = connection.Client.__new__(connection.Client)
+    made.__dict__.update(
+        _CLIENT, id=f"client-{next(_numbers)}", peername=peername, sockname=sockname, timestamp_start=time(),
+        state=connection.ConnectionState.OPEN,
+    )  # fmt: skip
+    return made
+
+
+def server_of(**fields: Any) -> connection.Server:
+    """A connection to a destination, closed unless its `state` says otherwise."""
+    made = connection.Server.__new__(connection.Server)
+    made.__dict__.update(_SERVER, id=f"server-{next(_numbers)}", **fields)
+    return made
+
+
+def flow_of(client: connection.Client, server: connection.Server, request: http.Request) -> http.HTTPFlow:
+    """A flow under way."""
+    made = http.HTTPFlow.__new__(http.HTTPFlow)
+    made.__dict__.update(
+        _FLOW, id=f"flow-{next(_numbers)}", client_conn=client, server_conn=server, request=request, live=True, metadata={},
+        timestamp_created=time(),
+    )  # fmt: skip
+    return made
 
 
 def condemned(error: Refused, *, target: Target = NOWHERE, scheme: bytes = b"http") -> Condemned:

@@ -9,6 +9,7 @@ from addons.passage import passage_of
 from addons.tunnels import Target
 from firewall.errors import Refused
 from gateway.exchange import Exchange
+from gateway.flows import flow_of
 from gateway.http2 import Http2
 from gateway.link import Link
 from gateway.message import end_of_head, own_answer, read_request
@@ -87,8 +88,7 @@ class Front:
             self._hand_over(Exchange(self._session, target=None, scheme=b"http"))
             return
         del self._buffer[:end]
-        flow = http.HTTPFlow(self._session.client, self._session.nowhere, live=True)
-        flow.request = request
+        flow = flow_of(self._session.client, self._session.nowhere, request)
         self._judging = True
         self._session.expect(Phase.JUDGED)
         self._engine.hooks.run("http_connect", flow, lambda well: self._judged(flow, well))

@@ -10,7 +10,7 @@ from mitmproxy import http
 from addons.passage import Passage, passage_of
 from firewall.errors import Malformed, Refused, UpstreamTimeout
 from gateway.fields import Field
-from gateway.flows import forget
+from gateway.flows import flow_of, forget
 from gateway.http2_forward import Http2Forward
 from gateway.http2_message import response_headers
 from gateway.timeouts import FROM_START, Phase
@@ -27,8 +27,7 @@ class Http2Turn:
         self._wire = carrier.wire
         self._number = number
         self._length = length
-        self._flow = http.HTTPFlow(self._session.client, self._session.nowhere, live=True)
-        self._flow.request = request
+        self._flow = flow_of(self._session.client, self._session.nowhere, request)
         self._passage: Passage | None = None
         self._forward: Http2Forward | None = None
         self._buffer = bytearray()

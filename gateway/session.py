@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from mitmproxy import connection
 
+from gateway.flows import client_of, server_of
 from gateway.link import Link, Owner
 from gateway.timeouts import FROM_START, NOTHING_ON, Phase
 
@@ -32,10 +33,8 @@ class Session:
     def __init__(self, engine: "Engine", link: Link) -> None:
         self.engine = engine
         self.link = link
-        self.client = connection.Client(
-            peername=link.peer, sockname=link.here, timestamp_start=time(), state=connection.ConnectionState.OPEN
-        )
-        self.nowhere = connection.Server(address=None)
+        self.client = client_of(peername=link.peer, sockname=link.here)
+        self.nowhere = server_of()
         """Stands on a flow for as long as no upstream connection is its own."""
         self.stage: Stage | None = None
         self.request_since: float | None = None

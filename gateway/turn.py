@@ -18,7 +18,7 @@ from firewall.errors import Malformed, Refused, UpstreamTimeout
 from gateway import websocket
 from gateway.body import CHUNKED, TO_THE_END, Body, chunk, last_chunk
 from gateway.fields import Field
-from gateway.flows import forget
+from gateway.flows import flow_of, forget
 from gateway.forward import Forward
 from gateway.message import own_answer, response_head
 from gateway.timeouts import Phase
@@ -51,8 +51,7 @@ class Turn:
         self._link = session.link
         self._exchange = exchange
         self._buffer = buffer
-        self._flow = flow = http.HTTPFlow(session.client, session.nowhere, live=True)
-        flow.request = request
+        self._flow = flow_of(session.client, session.nowhere, request)
         self._passage: Passage | None = None
         self._forward: Forward | None = None
         self._length = length

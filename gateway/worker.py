@@ -11,6 +11,7 @@ from socket import socket
 import structlog
 import uvloop
 
+from addons import metrics as decisions
 from addons.guard import Firewall
 from addons.services import Services
 from addons.tunnels import Tunnels
@@ -121,6 +122,7 @@ async def _run(
         gc.freeze()  # what is here now stays; collections need not walk through it
         await stopping.wait()
         cut = await engine.drain(settings.drain_seconds)
+        decisions.flush()
         log.info("worker.stopped", cut=cut)
         return 0
     finally:

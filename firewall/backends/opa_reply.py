@@ -10,6 +10,7 @@ from firewall.action import Risk
 from firewall.verdict import Allow, Deny, Hold, Terms, Verdict
 
 KEYS = frozenset({"effect", "revision", "reason", "rules", "risk", "approval", "obligations"})
+WITHOUT_REVISION = KEYS - {"revision"}
 TERMS_REQUIRED = frozenset({"quorum", "approvers", "expires_in"})
 TERMS_KEYS = TERMS_REQUIRED | {"grant_for"}
 RISKS = frozenset(Risk)
@@ -29,8 +30,7 @@ def verdict(result: object) -> Verdict:
     """The verdict that one decision document spells. Raises Nonsense."""
     if not isinstance(result, dict):
         raise Nonsense("it is no decision")
-    missing = KEYS - result.keys()
-    if missing - {"revision"} or result.keys() - KEYS:
+    if result.keys() != KEYS and result.keys() != WITHOUT_REVISION:
         raise Nonsense("its keys are not those of a decision")
     effect = result["effect"]
     if effect not in ("allow", "deny", "require_approval"):
