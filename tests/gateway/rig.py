@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 from addons.guard import Firewall
 from addons.services import Limits, Services
@@ -477,7 +477,7 @@ class RawUpstream:
         self.port = 0
 
     @asynccontextmanager
-    async def serving(self) -> AsyncIterator["RawUpstream"]:
+    async def serving(self) -> AsyncIterator[Self]:
         server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
         self.port = server.sockets[0].getsockname()[1]
         try:

@@ -16,7 +16,7 @@ from addons.settle import Settle
 from firewall.audit.entry import Event
 from firewall.egress import Route
 from firewall.errors import LedgerUnavailable
-from gateway.hooks import Hooks
+from gateway.hooks import HOOKS, Hooks
 from tests.e2e.upstream import Upstream
 from tests.gateway.rig import DENY, HOLD, RawUpstream, Rig, Wire, basic, inner, plain, running, until
 
@@ -24,8 +24,14 @@ BEFORE_EGRESS = [step for step in PATH if step is not Settle]
 MEGABYTE = 1 << 20
 
 
-def _fail(_step: Step, _passage: Passage) -> None:
+def fails(*_: object) -> None:
     raise RuntimeError("made to fail")
+
+
+def hooks_with(rig: Rig, **instead: object) -> Hooks:
+    """The guard's hooks, but for some."""
+    given = {name: getattr(rig.guard, name) for name in HOOKS if hasattr(rig.guard, name)}
+    return Hooks([SimpleNamespace(**given | instead)])
 
 
 # --- TRAPS 1: an addon that raises lets the request through ------------------------------------------------------------
@@ -33,7 +39,7 @@ def _fail(_step: Step, _passage: Passage) -> None:
 
 @pytest.mark.parametrize("step", BEFORE_EGRESS, ids=lambda step: step.name)
 async def test_a_step_that_raises_refuses_the_plain_request(rig: Rig, step: type[Step], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(step, "__call__", _fail)
+    monkeypatch.setattr(step, "__call__", fails)
     rig.engine.verdict = HOLD if step.name == "hold" else rig.engine.verdict
     answer = await rig.ask(plain("/", method="POST", body=b"x"))
     assert (answer.status, answer.code, answer.json()["detail"]) == (503, "defect", f"the step {step.name} failed")
@@ -45,7 +51,7 @@ async def test_a_step_that_raises_refuses_the_request_in_a_tunnel(
     rig: Rig, step: type[Step], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wire = await rig.tunnel()
-    monkeypatch.setattr(step, "__call__", _fail)
+    monkeypatch.setattr(step, "__call__", fails)
     rig.engine.verdict = HOLD if step.name == "hold" else rig.engine.verdict
     answer = await wire.ask(inner("/", method="POST", body=b"x"))
     assert (answer.status, answer.code) == (503, "defect")
@@ -54,13 +60,13 @@ async def test_a_step_that_raises_refuses_the_request_in_a_tunnel(
 
 @pytest.mark.parametrize("step", [step for step in PATH if step.name in {"arrest", "authenticate"}], ids=lambda step: step.name)
 async def test_a_step_that_raises_refuses_the_tunnel(rig: Rig, step: type[Step], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(step, "__call__", _fail)
+    monkeypatch.setattr(step, "__call__", fails)
     answer = await rig.ask(f"CONNECT up.test:443 HTTP/1.1\r\nHost: up.test:443\r\n{basic()}\r\n".encode())
     assert (answer.status, answer.code) == (503, "defect")
 
 
 async def test_a_settle_that_raises_changes_nothing_for_the_agent(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Settle, "__call__", _fail)
+    monkeypatch.setattr(Settle, "__call__", fails)
     wire = await rig.connect()
     assert (await wire.ask(plain("/a"))).body == b"reached /a"
     assert (await wire.ask(plain("/b"))).body == b"reached /b"

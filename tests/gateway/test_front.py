@@ -185,8 +185,9 @@ def _spki(key: object) -> bytes:
     return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
-async def test_the_leafs_key_is_not_the_cas(rig: Rig) -> None:
-    wire = await rig.tunnel()
+@pytest.mark.parametrize("alpn", ["http/1.1", "h2"])
+async def test_the_leafs_key_is_not_the_cas(rig: Rig, alpn: str) -> None:
+    wire = await rig.tunnel(alpn=[alpn])
     leaf = x509.load_der_x509_certificate(wire.peer_certificate())
     assert _spki(leaf.public_key()) != _spki(rig.authority.certificate.public_key())
     assert leaf.issuer == rig.authority.certificate.subject

@@ -1,10 +1,27 @@
-"""HTTP/2 from agents that speak nothing else: the same path, the same rules (TRAPS 14, 15, 20)."""
+"""HTTP/2 from agents that speak nothing else: the same path, the same rules (TRAPS 1, 3, 5, 8, 9, 14 to 20, 26)."""
 
+import asyncio
+import ssl
+from dataclasses import replace
+
+import pytest
+from h2.errors import ErrorCodes
+
+from addons.passage import Step
 from firewall.audit.entry import Event
+from firewall.backends.resolver import SystemResolver
+from firewall.egress import Destinations, Route
+from gateway.http2_library import WINDOW
+from tests.e2e.upstream import Upstream
 from tests.gateway.http2_agent import Agent, agent
-from tests.gateway.rig import ALLOW, DENY, HOLD, Rig, inner, until
+from tests.gateway.rig import ALLOW, DENY, HOLD, PATIENT, RawUpstream, Rig, inner, running, until
+from tests.gateway.test_engine import BEFORE_EGRESS, fails, hooks_with
 
 MEGABYTE = 1 << 20
+
+
+def get(authority: str, path: str = "/", *more: tuple[str, str]) -> list[tuple[str, str]]:
+    return [(":method", "GET"), (":scheme", "https"), (":authority", authority), (":path", path), *more]
 
 
 async def test_a_client_that_offers_both_speaks_http_1(rig: Rig) -> None:
@@ -72,3 +89,158 @@ async def test_a_held_one_does_not_stop_the_others_and_passes_once_approved(rig:
     rig.approve()
     assert await made.answer(held) == (200, b"reached /held")
     assert rig.log.requests[-1].body == b"amount=5"
+
+
+# --- TRAPS 1: an addon that raises lets the request through ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("step", BEFORE_EGRESS, ids=lambda step: step.name)
+async def test_a_step_that_raises_refuses_the_request(rig: Rig, step: type[Step], monkeypatch: pytest.MonkeyPatch) -> None:
+    made = await agent(rig)
+    monkeypatch.setattr(step, "__call__", fails)
+    rig.engine.verdict = HOLD if step.name == "hold" else ALLOW
+    number = await made.request("POST", "/a", end=False)
+    await made.data(number, b"x", end=True)
+    assert await made.code(number) == (503, "defect")
+    assert rig.log.heads == 0
+
+
+@pytest.mark.parametrize("hook", ["requestheaders", "request"])
+async def test_a_hook_that_raises_ends_the_request(rig: Rig, hook: str) -> None:
+    made = await agent(rig)
+    rig.engine.verdict = HOLD
+    rig.gateway.hooks = hooks_with(rig, **{hook: fails})
+    number = await made.request("POST", "/a", end=False)
+    await made.data(number, b"x", end=True)
+    await made.until(lambda: number in made.resets)
+    assert made.resets[number] == ErrorCodes.INTERNAL_ERROR
+    assert rig.log.heads == 0
+
+
+# --- TRAPS 3: no backpressure while a hook is held ---------------------------------------------------------------------
+
+
+async def test_what_is_sent_while_a_request_is_judged_stops_at_its_window(rig: Rig) -> None:
+    rig.engine.gate.clear()
+    made = await agent(rig)
+    number = await made.request("POST", "/echo", end=False)
+    await until(lambda: rig.engine.asked)
+    sending = asyncio.create_task(made.data(number, bytes(3 * MEGABYTE), end=True))
+    await until(lambda: made.h2.local_flow_control_window(number) == 0)
+    sending.cancel()
+    await asyncio.wait([sending])
+    for _ in range(20):  # whatever would be given back has come before the answer to what is refused at once
+        assert await made.code(await made.raw(get("up.test", "bad"))) == (400, "malformed")
+    assert made.h2.local_flow_control_window(number) == 0
+    (session,) = rig.gateway.sessions()
+    assert session.stage.requests[number]._credit == WINDOW  # type: ignore[union-attr]
+    assert rig.log.heads == 0
+
+
+# --- TRAPS 5: CONNECT, SNI and :authority ----------------------------------------------------------------------------------
+
+
+async def test_another_server_name_than_the_tunnels_is_refused(rig: Rig) -> None:
+    wire = await rig.tunnel(server_name="other.test", alpn=["h2"])
+    made = Agent(wire.reader, wire.writer)
+    await made.begin()
+    assert await made.code(await made.request()) == (421, "misdirected")
+    assert rig.resolver.asked == []
+
+
+# --- TRAPS 8: nothing is dialled before the decision -------------------------------------------------------------------
+
+
+async def test_nothing_is_dialled_before_the_decision_is_recorded(rig: Rig, raw_context: ssl.SSLContext) -> None:
+    async def nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    async with RawUpstream(nothing, tls=raw_context).serving() as destination:
+        rig.lead("raw.test", destination.port)
+        rig.engine.gate.clear()
+        rig.ledger.gate.clear()
+        made = await agent(rig, "raw.test")
+        number = await made.raw(get("raw.test"))
+        await until(lambda: rig.engine.asked)
+        assert (destination.connections, rig.resolver.asked) == (0, [])
+        rig.engine.gate.set()
+        await until(lambda: rig.resolver.asked)
+        assert destination.connections == 0
+        rig.ledger.gate.set()
+        assert (await made.answer(number))[0] == 204
+        assert destination.connections == 1
+
+
+# --- TRAPS 9: credentials for the proxy ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["proxy-authorization", "proxy-authenticate"])
+async def test_fields_for_the_proxy_are_refused_and_reach_nobody(rig: Rig, name: str) -> None:
+    made = await agent(rig)
+    assert await made.code(await made.raw(get("up.test", "/", (name, "Basic eDp5")))) == (400, "malformed")
+    assert rig.log.heads == 0
+
+
+# --- TRAPS 14: who leaves while held ------------------------------------------------------------------------------------
+
+
+async def test_a_connection_that_is_lost_ends_the_holds_of_all_its_requests(rig: Rig) -> None:
+    made = await agent(rig)
+    rig.engine.verdict = HOLD
+    for number in range(3):
+        await made.request("DELETE", f"/{number}")
+    await rig.held(3)
+    made.writer.transport.abort()
+    await rig.held(0)
+    await until(lambda: rig.ledger.decided() == [("pending", "client-left")] * 3)
+    assert rig.log.heads == 0
+
+
+# --- TRAPS 18: time ------------------------------------------------------------------------------------------------------
+
+
+async def test_a_destination_that_does_not_answer_is_a_504_on_record(
+    upstream: Upstream, upstream_roots: str, raw_context: ssl.SSLContext
+) -> None:
+    async def mute(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    destination = RawUpstream(mute, tls=raw_context)
+    patience = replace(PATIENT, response=0.1)
+    async with destination.serving(), running(upstream, roots=upstream_roots, patience=patience) as rig:
+        rig.lead("raw.test", destination.port)
+        made = await agent(rig, "raw.test")
+        assert await made.code(await made.raw(get("raw.test"))) == (504, "upstream-timeout")
+        await until(lambda: rig.ledger.failed() == ["upstream-timeout"])
+
+
+@pytest.mark.parametrize("asks", [True, False], ids=["after a request", "without any"])
+async def test_a_connection_on_which_nothing_is_asked_ends(upstream: Upstream, upstream_roots: str, asks: bool) -> None:
+    async with running(upstream, roots=upstream_roots, patience=replace(PATIENT, idle=0.1)) as rig:
+        made = await agent(rig)
+        if asks:
+            assert (await made.answer(await made.request()))[0] == 200
+        async with asyncio.timeout(20):
+            while await made.step():
+                pass
+        await until(lambda: not len(rig.gateway))
+
+
+# --- TRAPS 16, 23, 26: where it leads ------------------------------------------------------------------------------------
+
+
+async def test_a_socket_of_our_own_is_refused_although_the_policy_names_its_range(rig: Rig) -> None:
+    rig.revisions.destinations = Destinations(ports=frozenset({443, rig.port}), allow_private=("127.0.0.0/8",))
+    rig.services.own_sockets.ours.add(("127.0.0.1", rig.port))  # type: ignore[attr-defined]
+    rig.resolver.routes["self.test"] = Route(addresses=("127.0.0.1",), port=rig.port)
+    made = await agent(rig, "self.test", rig.port)
+    assert await made.code(await made.raw(get(f"self.test:{rig.port}"))) == (403, "address")
+
+
+@pytest.mark.parametrize("address", ["192.88.99.1", "168.63.129.16", "169.254.169.254"])
+async def test_an_address_that_only_looks_public_is_refused(address: str) -> None:
+    async with running(real_resolver=SystemResolver()) as rig:
+        made = await agent(rig, address)
+        assert await made.code(await made.raw(get(address))) == (403, "address")
+        assert rig.engine.asked == []

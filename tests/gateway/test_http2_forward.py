@@ -1,4 +1,4 @@
-"""Destinations that speak HTTP/2, as gRPC does (TRAPS 25)."""
+"""Destinations that speak HTTP/2, as gRPC does (TRAPS 1, 11, 16, 25)."""
 
 import asyncio
 import ssl
@@ -11,8 +11,10 @@ from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 
 from firewall.audit.entry import Event
+from firewall.egress import Route
 from tests.gateway.http2_agent import agent
 from tests.gateway.rig import HOLD, RawUpstream, Rig, until
+from tests.gateway.test_engine import fails, hooks_with
 
 MEGABYTE = 1 << 20
 
@@ -160,3 +162,73 @@ async def test_a_client_that_resets_its_call_ends_it_at_the_destination(rig: Rig
         assert rig.ledger.failed() == ["abandoned"]
         made.answers = True
         assert (await client.answer(await client.raw(call())))[0] == 200  # the shared connection is good for the next
+
+
+async def test_a_connection_that_is_shared_is_locked_for_each_request(rig: Rig, grpc_context: ssl.SSLContext) -> None:
+    """The second lock (TRAPS 1) holds where nothing is dialled any more."""
+    made = Destination()
+    async with RawUpstream(made.serve, tls=grpc_context).serving() as destination:
+        rig.lead("raw.test", destination.port)
+        client = await agent(rig, "raw.test")
+        assert (await client.answer(await client.raw(call())))[0] == 200
+        rig.gateway.hooks = hooks_with(rig, server_connect=fails)
+        assert await client.code(await client.raw(call())) == (502, "upstream-unreachable")
+        assert len(made.heads) == 1
+
+
+async def test_a_connection_is_shared_for_the_address_alone_that_it_was_dialled_at(rig: Rig, grpc_context: ssl.SSLContext) -> None:
+    """TRAPS 16: the name leads elsewhere by now, so that is where it goes."""
+    made = Destination()
+    async with RawUpstream(made.serve, tls=grpc_context).serving() as destination:
+        rig.lead("raw.test", destination.port)
+        client = await agent(rig, "raw.test")
+        assert (await client.answer(await client.raw(call())))[0] == 200
+        rig.resolver.routes["raw.test"] = Route(addresses=("127.0.0.2",), port=destination.port, exempt=True)
+        assert await client.code(await client.raw(call())) == (502, "upstream-unreachable")  # nobody is there
+        assert (made.connections, len(made.heads)) == (1, 1)
+        assert [each["address"] for each in rig.ledger.fields(Event.ACTION_DECIDED)] == ["127.0.0.1", "127.0.0.2"]
+
+
+class Pouring(Destination):
+    """Sends a gigabyte to `/pour`, as its windows allow; `sent` of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        h2 = H2Connection(H2Configuration(client_side=False, header_encoding="utf-8"))
+        h2.initiate_connection()
+        writer.write(h2.data_to_send())
+        pouring = 0
+        while data := await reader.read(65536):
+            for event in h2.receive_data(data):
+                if isinstance(event, events.RequestReceived):
+                    poured = (":path", "/pour") in [(str(name), str(value)) for name, value in event.headers or ()]
+                    pouring = event.stream_id if poured else pouring
+                    h2.send_headers(event.stream_id, [(":status", "200")], end_stream=not poured)
+            while pouring and self.sent < 1 << 30:
+                size = min(h2.local_flow_control_window(pouring), h2.max_outbound_frame_size)
+                if size <= 0:
+                    break
+                h2.send_data(pouring, bytes(size))
+                self.sent += size
+            writer.write(h2.data_to_send())
+            await writer.drain()
+
+
+async def test_a_client_that_takes_no_more_stops_a_destination_that_speaks_http_2(rig: Rig, grpc_context: ssl.SSLContext) -> None:
+    """TRAPS 11. Requests beside it go on."""
+    made = Pouring()
+    async with RawUpstream(made.serve, tls=grpc_context).serving() as destination:
+        rig.lead("raw.test", destination.port)
+        client = await agent(rig, "raw.test")
+        client.gives_windows = False
+        number = await client.raw(call("/pour"))
+        await client.until(lambda: len(client.bodies.get(number, b"")) == 65_535)  # all that its window takes
+        for _ in range(20):
+            assert (await client.answer(await client.raw(call("/beside"))))[0] == 200
+        seen = made.sent
+        for _ in range(20):
+            assert (await client.answer(await client.raw(call("/beside"))))[0] == 200
+        assert made.sent == seen < MEGABYTE
