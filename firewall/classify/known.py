@@ -7,11 +7,24 @@ from typing import Protocol
 from firewall.action import Kind
 from firewall.globs import host_pattern
 
+PSEUDO = ".invalid"
+"""Ends the names of places that are no hosts (RFC 6761, section 6.4). Only classifiers ask for them, never a request's host."""
+
+
+def operators_place(service: str) -> str:
+    """Where an index keeps the operations of `service` as they stand at hosts that the operator names for it."""
+    return f"{service}.self{PSEUDO}"
+
+
+class TooMuchWork(ValueError):
+    """A path that is made to be slow to match. Whoever meets this knows nothing: the request is unknown."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """An operation that a catalog describes. `template`: its path, as the catalog spells it. `parameters`: the template's, decoded.
-    `catalog`: `service@revision`. `kind`: what the operation does, as the catalog was reviewed. `slashes`: see `Meaning`."""
+    """An operation that a catalog describes. `operation`: the vendor's word, or `METHOD template` where it has none. `kind`: what
+    it does, as the catalog was reviewed; the strictest where the request names several operations at once. `template`: its path, as
+    the catalog spells it. `parameters`: the template's, decoded. `catalog`: `service@revision`. `slashes`: see `Meaning`."""
 
     service: str
     operation: str
@@ -24,28 +37,30 @@ class Match:
 
 
 class Index(Protocol):
-    """Catalogs, ready for look-ups."""
+    """Catalogs, ready for look-ups. `place`: a request's host, `operators_place(service)`, or a pseudo-host that one classifier
+    shares with its catalog (`s3.aws.invalid`)."""
 
-    def knows(self, host: str) -> bool:
-        """Whether some catalog describes this host."""
+    def knows(self, place: str) -> bool:
+        """Whether some catalog describes this place."""
         ...
 
     def look_up(
-        self, host: str, method: str, segments: tuple[str, ...], query: str, header_names: frozenset[bytes]
+        self, place: str, method: str, segments: tuple[str, ...], query: str, header_names: frozenset[bytes]
     ) -> Match | None:
         """The operation that this request is, or None. `segments`: the decoded path (`Request.segments`); `query`: raw;
-        `header_names`: lower case. Bounded in time whatever is asked."""
+        `header_names`: lower case. Bounded in time whatever is asked: raises TooMuchWork, and ValueError for too many fields of a
+        query."""
         ...
 
 
 class Empty:
     """No catalog at all."""
 
-    def knows(self, host: str) -> bool:
+    def knows(self, place: str) -> bool:
         return False
 
     def look_up(
-        self, host: str, method: str, segments: tuple[str, ...], query: str, header_names: frozenset[bytes]
+        self, place: str, method: str, segments: tuple[str, ...], query: str, header_names: frozenset[bytes]
     ) -> Match | None:
         return None
 

@@ -1,0 +1,282 @@
+"""Requests → the operations of catalogs, by the binary that `build` makes (docs/catalog-format.md, "Matching").
+
+Everything is read from the bytes that were handed in, so that many workers can share one mapping; a worker's own are a few names
+and the places of the hosts that it saw last.
+"""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from urllib.parse import parse_qsl
+from zlib import crc32
+
+from firewall.action import Kind, stricter_kind
+from firewall.classify.catalog import layout
+from firewall.classify.catalog.fit import Spans, fit, fit_plain, fits
+from firewall.classify.catalog.layout import (
+    ARRAYS,
+    EXACT,
+    FILE,
+    GROUP,
+    HEAD,
+    KIND,
+    KINDS,
+    PLAIN,
+    VERBS,
+    host_key,
+    method_key,
+    suffix_key,
+    verb_key,
+)
+from firewall.classify.known import Match, TooMuchWork
+from firewall.globs import host_pattern, is_glob
+
+STEPS = 1500
+"""How often one look-up may turn back. No real path comes near: what does is made to be slow."""
+FIELDS = 1000
+"""Of a query."""
+HOSTS = 1024
+"""How many hosts' places are remembered."""
+LOW = 0xFFFFFFFF
+
+VERB, PART, ONE, ANY, MANY_PART, MANY, LAST = map(int, layout.Way)
+
+
+class Damaged(ValueError):
+    """Bytes that are no index, or not of this version."""
+
+
+def texts_of(data: bytes | memoryview) -> bytes:
+    """SHA-256 of what the binary was made from. Raises Damaged."""
+    return bytes(_head(memoryview(data))[1])
+
+
+def check(data: bytes | memoryview) -> None:
+    """Reads all of it. Raises Damaged where a byte is another than was written."""
+    view = memoryview(data)
+    if crc32(view[HEAD.size :]) != _head(view)[2]:
+        raise Damaged("its check sum is wrong")
+
+
+def _head(view: memoryview) -> tuple[bytes, bytes, int, list[tuple[int, int]]]:
+    if len(view) < HEAD.size:
+        raise Damaged("shorter than a head")
+    magic, texts, checksum, *numbers = HEAD.unpack_from(view)
+    if magic != layout.MAGIC:
+        raise Damaged("not of this version")
+    arrays = list(zip(numbers[::2], numbers[1::2], strict=True))
+    if any(start % 8 or length % 4 or start + length > len(view) for start, length in arrays[:-1]):
+        raise Damaged("its arrays do not lie within it")
+    if sum(arrays[-1]) > len(view) or (len(view) - arrays[-1][0] - arrays[-1][1]) >= 8:
+        raise Damaged("cut off, or longer than it says")
+    return magic, texts, checksum, arrays
+
+
+class BinaryIndex:
+    """`data` is kept and must not change."""
+
+    def __init__(self, data: bytes | memoryview) -> None:
+        if sys.byteorder != "little":
+            raise Damaged("this machine reads numbers from the other end")
+        view = memoryview(data)
+        arrays = dict(zip(ARRAYS, _head(view)[3], strict=True))
+        parts = {name: view[start : start + length] for name, (start, length) in arrays.items()}
+        self._edges = parts["edges"].cast("Q")
+        self._mask = len(self._edges) - 1
+        self._one, self._more, self._ways = (parts[name].cast("I") for name in ("one", "more", "ways"))
+        self._groups, self._operations, self._places = (parts[name].cast("I") for name in ("groups", "operations", "places"))
+        self._text = parts["text"]
+        if len(self._edges) & self._mask or not self._edges:
+            raise Damaged("its table has no size of a table")
+        names = [self._said(1 + 2 * i, self._places).split("\t") for i in range(self._places[layout.FILES])]
+        self._services: list[tuple[str, str]] = [(service, catalog) for service, catalog in names]
+        self._roots: dict[str, tuple[int, ...]] = {}
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        return tuple(service for service, _ in self._services)
+
+    def knows(self, place: str) -> bool:
+        return bool(self._roots_of(place))
+
+    def look_up(
+        self, place: str, method: str, segments: tuple[str, ...], query: str, header_names: frozenset[bytes]
+    ) -> Match | None:
+        found: Match | None = None
+        for root in self._roots_of(place):
+            match = self._walk(root, method, segments, query, header_names)
+            if match is not None:
+                found = match if found is None else stricter(found, match.kind)
+        return found
+
+    def _walk(self, node: int, method: str, segments: tuple[str, ...], query: str, header_names: frozenset[bytes]) -> Match | None:
+        """Depth first, the preferred way first. `turns`: where to go on after a dead end: the node's ways (0: a node itself), how
+        many segments were read there, which way is next (or that node), and up to where `{+name}` took segments the last time."""
+        edges, mask, one, more = self._edges, self._mask, self._one, self._more
+        end, length, read, steps = method_key(method), len(segments), 0, STEPS
+        spans: Spans = ()
+        turns: list[tuple[int, int, int, int, Spans]] = []
+        while True:
+            key = crc32(segments[read].encode() if read < length else end, node)
+            slot = key & mask
+            edge = edges[slot]
+            while edge and edge >> 32 != key:
+                slot = slot + 1 & mask
+                edge = edges[slot]
+            child = edge & LOW
+            if read < length:
+                if child & GROUP:
+                    child = 0
+                ways = more[node]
+                if ways and (ways < VERBS or ":" in segments[read]):
+                    turns.append((ways & ~VERBS, read, 0, 0, spans))
+                elif not child:
+                    child = one[node]
+                elif other := one[node]:
+                    turns.append((0, read, other, 0, spans))
+                if child:
+                    node, read = child, read + 1
+                    continue
+            elif child & GROUP:
+                match = self._settle(child ^ GROUP, method, segments, spans, query, header_names)
+                if match is not None:
+                    return match
+                steps -= length >> 3
+            node = 0
+            while not node:
+                if not turns:
+                    return None
+                steps -= 1
+                ways, read, number, until, spans = turns.pop()
+                if ways:
+                    node, read, spans, cost = self._turn(ways, read, number, until, spans, segments, turns)
+                    steps -= cost
+                else:
+                    node, read = number, read + 1
+                if steps <= 0:
+                    raise TooMuchWork("the path fits templates in too many ways")
+
+    def _turn(
+        self,
+        ways: int,
+        read: int,
+        number: int,
+        until: int,
+        spans: Spans,
+        segments: tuple[str, ...],
+        turns: list[tuple[int, int, int, int, Spans]],
+    ) -> tuple[int, int, Spans, int]:
+        """The next of several ways: node (0: it does not lead on), segments read, spans, and what finding out cost."""
+        at = ways + 1 + 4 * number
+        kind, child, start, size = self._ways[at : at + 4]
+        if not until and number + 1 < self._ways[ways]:
+            turns.append((ways, read, number + 1, 0, spans))
+        if kind in (ONE, ANY):
+            return child, read + 1, spans, 0
+        segment, length = segments[read], len(segments)
+        if kind == VERB:
+            before, _, verb = segment.rpartition(":")
+            child = self._edge(verb_key(verb), child) if before else 0
+            return 0 if child & GROUP else child, read + 1, spans, 0
+        if kind == LAST:
+            return child, length, (*spans, (read, length)), 0
+        token = str(self._text[start : start + size], "utf-8")
+        if kind == PART:
+            return (child if fits(token, segment) else 0), read + 1, spans, 1
+        until = begun = (until or read) + 1
+        if kind == MANY_PART:
+            behind = token[3:]
+            while until <= length and not segments[until - 1].endswith(behind):
+                until += 1
+            if until > length:
+                return 0, read, spans, until - begun >> 3
+        if until < length:
+            turns.append((ways, read, number, until, spans))
+        return child, until, (*spans, (read, until)), until - begun >> 3
+
+    def _edge(self, text: bytes, node: int) -> int:
+        edges, mask, key = self._edges, self._mask, crc32(text, node)
+        slot = key & mask
+        while edge := edges[slot]:
+            if edge >> 32 == key:
+                return edge & LOW
+            slot = slot + 1 & mask
+        return 0
+
+    def _settle(
+        self, at: int, method: str, segments: tuple[str, ...], spans: Spans, query: str, header_names: frozenset[bytes]
+    ) -> Match | None:
+        """The operation of a group (`_Builder._group`) that the request is, if it is any."""
+        number, raised = at + 3, -1
+        if self._groups[at + 2]:
+            number, raised = self._chosen(at, query, header_names)
+            if not number:
+                return None
+        record = 3 * self._groups[number]
+        start, size, flags = self._operations[record : record + 3]
+        name, shown, iam, parts, plan = str(self._text[start : start + size], "utf-8").split("\t")
+        parameters = fit_plain(plan, segments) if flags & PLAIN else fit(plan, parts, segments, spans)
+        if parameters is None:
+            return None
+        service, catalog = self._services[flags >> FILE]
+        template = shown or "/" + plan
+        return Match(
+            service=service,
+            operation=name or f"{method} {template}",
+            kind=KINDS[max(flags & KIND, raised)],
+            template=template,
+            parameters=parameters,
+            catalog=catalog,
+            iam_action=iam or None,
+            slashes=True,
+        )
+
+    def _chosen(self, at: int, query: str, header_names: frozenset[bytes]) -> tuple[int, int]:
+        """Where in the group the operation stands of whose needs most are met (0: none), and the strictest kind of all that are met
+        and that no other one that is met says more precisely."""
+        groups, operations = self._groups, self._operations
+        have = {f"#{name.decode('latin-1')}" for name in header_names}
+        for name, value in parse_qsl(query, keep_blank_values=True, max_num_fields=FIELDS) if query else ():
+            have.add(f"?{name}")
+            have.add(f"?{name}={value}")
+        chosen, kind, met = 0, -1, list[frozenset[str]]()
+        for i, line in enumerate(self._said(at + 1, groups).split("\n")):
+            needs = frozenset(line.split("\t")) if line else frozenset[str]()
+            if needs <= have and not any(needs < other for other in met):
+                met.append(needs)
+                chosen = chosen or at + 3 + i
+                kind = max(kind, operations[3 * groups[at + 3 + i] + 2] & KIND)
+        return chosen, kind
+
+    def _roots_of(self, place: str) -> tuple[int, ...]:
+        roots = self._roots.get(place)
+        if roots is None:
+            if len(self._roots) >= HOSTS:
+                self._roots.clear()
+            roots = self._roots[place] = tuple(self._find(place))
+        return roots
+
+    def _find(self, place: str) -> Iterator[int]:
+        """Of the host itself, then of globs, those with more literal labels at their ends first."""
+        yield from self._listed(host_key(place), place)
+        rest = place
+        while True:
+            yield from self._listed(suffix_key(rest), place)
+            if not rest:
+                return
+            rest = rest.partition(".")[2]
+
+    def _listed(self, key: bytes, place: str) -> Iterator[int]:
+        at = self._edge(key, EXACT)
+        for entry in range(at + 1, at + 1 + 3 * self._places[at], 3) if at else ():
+            host = self._said(entry + 1, self._places)
+            if host == place or (is_glob(host) and host_pattern((host,)).fullmatch(place)):
+                yield self._places[entry]
+
+    def _said(self, at: int, numbers: "memoryview[int]") -> str:
+        start, size = numbers[at : at + 2]
+        return str(self._text[start : start + size], "utf-8")
+
+
+def stricter(match: Match, kind: Kind) -> Match:
+    return match if stricter_kind(match.kind, kind) is match.kind else replace(match, kind=kind)

@@ -1,0 +1,77 @@
+"""The binary form of catalogs: what `build` writes and `index` reads (docs/catalog-format.md, "The binary").
+
+One file of flat arrays, little-endian. A head of `HEAD.size` bytes: magic, SHA-256 of what it was made from, CRC-32 of all that
+follows the head, and offset and length (bytes) of every array in `ARRAYS`, each at a multiple of 8.
+
+A *node* stands for "so many segments were read". What leads from it is found by one hash table, `edges`, of open addressing: the
+key is a CRC-32 that starts from the node's number, the value a node or, with `GROUP` set, the operations of a method that end
+there. No two edges have one key: `build` gives a node another number where they would. What a request asks for may still collide;
+every operation that was found is therefore compared with the whole path at the end.
+"""
+
+import struct
+from enum import IntEnum
+
+from firewall.action import Kind
+
+MAGIC = b"aaf-catalog/1\n\0\0"
+ARRAYS = ("edges", "one", "more", "ways", "groups", "operations", "places", "text")
+HEAD = struct.Struct(f"<16s32sI{len(ARRAYS) * 2}I")
+GROUP = 1 << 31
+VERBS = 1 << 31
+"""In `more`: its ways count only for a segment that holds a colon; for another one `one` says all."""
+KINDS = tuple(Kind)
+
+EXACT = 0
+"""The node whose edges are hosts."""
+FILES = 0
+"""Where in `places` the list of services stands; hosts follow."""
+
+PLAIN = 8
+"""In an operation's flags, beside its kind (the lower three bits): every step is one segment, and there is no `{name=…}`. The
+number of its service stands above `FILE`."""
+FILE = 8
+KIND = 7
+ODD = "}"
+"""Begins a token of a plan that is neither a literal nor a whole `{name}`. A literal holds no brace."""
+DIGITS = 33
+"""Numbers of spans are characters of this code and above, which are no separators."""
+
+
+class Way(IntEnum):
+    """What leads on from a node that is no literal, in `ways`, in the order of preference: kind, node, offset and length of a
+    token."""
+
+    VERB = 0
+    """`{name}:verb`: found among the edges by `verb_key`; the node is the one that it leads on from."""
+    PART = 1
+    """Pieces with holes between them; the token is `Step.text` without names."""
+    ONE = 2
+    ANY = 3
+    MANY_PART = 4
+    """`{+name}` with a literal behind it."""
+    MANY = 5
+    LAST = 6
+    """`{+name}` behind which nothing follows: it takes all the rest."""
+
+
+def literal_key(segment: str) -> bytes:
+    return segment.encode()
+
+
+def verb_key(verb: str) -> bytes:
+    """`verb` without its colon."""
+    return b"\0:" + verb.encode()
+
+
+def method_key(method: str) -> bytes:
+    return b"\0" + method.encode()
+
+
+def host_key(host: str) -> bytes:
+    return host.encode()
+
+
+def suffix_key(suffix: str) -> bytes:
+    """Globs whose literal labels at the end are these (`firewall.globs.host_suffix`)."""
+    return b"\0" + suffix.encode()
