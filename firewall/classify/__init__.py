@@ -11,12 +11,13 @@ from firewall.classify.grpc import Grpc
 from firewall.classify.known import NOBODY, Known
 from firewall.classify.meaning import Classifier, Meaning, Subject
 from firewall.classify.overrides import overrides
+from firewall.classify.packages import Packages
 from firewall.classify.risk import risk_of
 from firewall.classify.signs import Sign, signs
 from firewall.classify.signs import wants_body as signs_want_body
 from firewall.request import Request
 
-NAMERS: tuple[Classifier, ...] = (Git(), Grpc(), Generic())
+NAMERS: tuple[Classifier, ...] = (Git(), Grpc(), Packages(), Generic())
 """From the particular to the general; the last knows every request."""
 
 

@@ -121,7 +121,7 @@ def _push(subject: Subject, place: _Place) -> Meaning:
     if push.signed:
         return _meaning(place, "push", Kind.UNKNOWN, risk=Risk.CRITICAL, details={"refs": "inside a signed push certificate"})
     kind = Kind.DELETE if any(command.deletes for command in push.commands) else Kind.WRITE
-    refs = "\n".join(command.ref for command in push.commands)
+    refs = ",".join(command.ref for command in push.commands)
     return _meaning(place, "push", kind, refs=refs, details=_told(push))
 
 

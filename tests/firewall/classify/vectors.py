@@ -26,11 +26,11 @@ FOLDER = Path(__file__).parents[2] / "vectors"
 class Described(Empty):
     """A catalog that describes everything."""
 
-    def knows(self, host: str) -> bool:
+    def knows(self, place: str) -> bool:
         return True
 
     def look_up(
-        self, host: str, method: str, segments: tuple[str, ...], query: str, header_names: frozenset[bytes]
+        self, place: str, method: str, segments: tuple[str, ...], query: str, header_names: frozenset[bytes]
     ) -> Match | None:
         return Match(service="s", operation="o", kind=Kind.WRITE, template="/", parameters={}, catalog="s@1")
 
