@@ -51,10 +51,11 @@ class Walk:
 
     def _walk(self) -> None:
         """From the step `_index` on, as far as it goes without waiting."""
-        passage = self._passage
+        passage, steps = self._passage, self._steps
+        end = len(steps)
         try:
-            while self._index < len(self._steps):
-                step = self._steps[self._index]
+            while self._index < end:
+                step = steps[self._index]
                 passage.step = step.name
                 result = step(passage)
                 if result is None and not passage.parked:

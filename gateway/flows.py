@@ -3,7 +3,6 @@ client's whole handshake in Python: each draws a UUID, and `Server` looks at eve
 
 from itertools import count
 from time import time
-from typing import Any
 
 from mitmproxy import connection, http
 
@@ -30,10 +29,16 @@ def client_of(*, peername: Target, sockname: Target) -> connection.Client:
     return made
 
 
-def server_of(**fields: Any) -> connection.Server:
-    """A connection to a destination, closed unless its `state` says otherwise."""
-    made = connection.Server.__new__(connection.Server)
-    made.__dict__.update(_SERVER, id=f"server-{next(_numbers)}", **fields)
+class Nowhere(connection.Server):
+    """Stands on a flow for as long as no upstream connection is its own. It is never open, so its address may always be set:
+    mitmproxy's look at every name that is set would cost more than the setting, several times a request."""
+
+    __setattr__ = object.__setattr__
+
+
+def nowhere() -> Nowhere:
+    made = Nowhere.__new__(Nowhere)
+    made.__dict__.update(_SERVER, id=f"server-{next(_numbers)}")
     return made
 
 

@@ -34,7 +34,8 @@ class Side(Protocol):
     def interim(self, response: http.Response) -> None:
         """A 1xx answer, to be passed on."""
 
-    def answer_begins(self, response: http.Response, length: int) -> None: ...
+    def answer_begins(self, response: http.Response, length: int, data: bytes) -> None:
+        """`data`: what has come of its body already."""
 
     def answer_data(self, data: bytes) -> None: ...
 
@@ -90,9 +91,11 @@ class Forward:
         if route is None or not self._passage.released:
             raise AssertionError("what is not released came to be forwarded")
         tls = action.scheme == "https"
-        key = Key(action.agent_id, action.host, action.port, "", tls, self.ALPN if tls else ())
-        if not self._tried_again and any(self._find(key._replace(address=address)) for address in route.addresses):
-            return
+        alpn = self.ALPN if tls else ()
+        for address in () if self._tried_again else route.addresses:
+            if self._find(Key(action.agent_id, action.host, action.port, address, tls, alpn)):
+                return
+        key = Key(action.agent_id, action.host, action.port, "", tls, alpn)
         self._dialling = asyncio.get_running_loop().create_task(self._dial(key))
 
     def _find(self, key: Key) -> bool:
@@ -145,12 +148,10 @@ class Forward:
         if self._paused:
             upstream.link.hold()
         head = request_head(self._flow.request, self._length)
-        if self._body is None:
-            upstream.link.write(head)
-            self._side.connected()
-            return
-        self._sent = True
-        upstream.link.write(head + (chunk(self._body) + last_chunk() if self._length == CHUNKED else self._body))
+        if self._body is not None:
+            self._sent = True
+            head += chunk(self._body) + last_chunk() if self._length == CHUNKED else self._body
+        upstream.link.write(head)
         self._side.connected()
 
     def send(self, data: bytes, *, done: bool) -> None:
@@ -169,10 +170,7 @@ class Forward:
             return
         self._paused = high
         if self._upstream is not None:
-            if high:
-                self._upstream.link.hold()
-            else:
-                self._upstream.link.unhold()
+            (self._upstream.link.hold if high else self._upstream.link.unhold)()
 
     def drop(self) -> None:
         """No more of this: the client left, or got another answer."""
@@ -226,8 +224,13 @@ class Forward:
                 self._side.interim(response)
             return
         self._keep = keep and not self._is_bound()
-        self._answer = Body(length, strict=False)
-        self._side.answer_begins(response, length)
+        self._answer = body = Body(length, strict=False)
+        try:
+            data = body.take(self._buffer)
+        except Malformed:  # what was well until there is passed on, and cut, however the bytes came
+            self._side.answer_begins(response, length, b"")
+            raise
+        self._side.answer_begins(response, length, data)
 
     def _is_bound(self) -> bool:
         """Whether the request authenticates its connection, which nobody else may get then."""

@@ -168,7 +168,7 @@ class Http2Forward(Forward):
                 self._side.interim(response)
             return
         self._begun, self._bodiless = True, length == 0
-        self._side.answer_begins(response, CHUNKED if length < 0 else length)
+        self._side.answer_begins(response, CHUNKED if length < 0 else length, b"")
 
     def got_data(self, data: bytes, credit: int) -> None:
         if self._shared is None or self._over:

@@ -188,7 +188,7 @@ class Http2Turn:
     def interim(self, response: http.Response) -> None:
         self._wire.interim(self._number, response_headers(response, length=None))
 
-    def answer_begins(self, response: http.Response, length: int) -> None:
+    def answer_begins(self, response: http.Response, length: int, data: bytes) -> None:
         passage, forward = self._passage, self._forward
         if passage is None or forward is None:
             return
@@ -202,6 +202,8 @@ class Http2Turn:
         elif length:
             self._answered = True
             self._wire.head(self._number, response_headers(response, length=None))
+            if data:
+                self.answer_data(data)
         # else: what has no body is said whole at its end. gRPC takes nothing else for an answer of trailers alone.
 
     def answer_data(self, data: bytes) -> None:

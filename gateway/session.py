@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from mitmproxy import connection
 
-from gateway.flows import client_of, server_of
+from gateway.flows import client_of, nowhere
 from gateway.link import Link, Owner
 from gateway.timeouts import FROM_START, NOTHING_ON, Phase
 
@@ -34,8 +34,7 @@ class Session:
         self.engine = engine
         self.link = link
         self.client = client_of(peername=link.peer, sockname=link.here)
-        self.nowhere = server_of()
-        """Stands on a flow for as long as no upstream connection is its own."""
+        self.nowhere = nowhere()
         self.stage: Stage | None = None
         self.request_since: float | None = None
         """When the time of the request that is under way began."""

@@ -209,7 +209,7 @@ class Turn:
         if not self._old:
             self._link.write(response_head(response, method=b"", length=TO_THE_END, close=False))
 
-    def answer_begins(self, response: http.Response, length: int) -> None:
+    def answer_begins(self, response: http.Response, length: int, data: bytes) -> None:
         flow, passage, forward = self._flow, self._passage, self._forward
         if passage is None or forward is None:
             return
@@ -233,15 +233,19 @@ class Turn:
             self.close = self.close or length == TO_THE_END or self._engine.draining
             self._answer_length = length
             self._link.resets = length == TO_THE_END
-            self._link.write(response_head(response, method=flow.request.data.method, length=length, close=self.close))
+            head = response_head(response, method=flow.request.data.method, length=length, close=self.close)
+            self._link.write(head + self._framed(data))  # together: each write is a TLS record
             if not self.body.done:
                 self._session.expect(Phase.BODY)
 
     def answer_data(self, data: bytes) -> None:
+        self._link.write(self._framed(data))
+
+    def _framed(self, data: bytes) -> bytes:
         stream = self._flow.response.stream if self._flow.response is not None else None
         if callable(stream):
             data = stream(data)  # type: ignore[assignment]
-        self._link.write(chunk(data) if self._answer_length == CHUNKED else data)
+        return chunk(data) if self._answer_length == CHUNKED else data
 
     def answer_ends(self, trailers: tuple[Field, ...]) -> None:
         flow = self._flow
