@@ -8,10 +8,16 @@ In a name `*` is any text. Entries only raise: of all that match, and of what th
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.resources import files
 from typing import Final
 
 from firewall.action import RISK_ORDER, Risk
+
+KEPT: Final = 4096
+"""Names whose risk is remembered; agents ask for the same few again and again."""
+LONG: Final = 128
+"""Characters; a longer name is not remembered, for a name may be of an agent's own making."""
 
 _ORDER: Final = {risk: place for place, risk in enumerate(RISK_ORDER)}
 
@@ -57,8 +63,13 @@ class Review:
         self._exact: Final = {entry.name: entry.risk for entry in entries if "*" not in entry.name}
         self._globs: Final = _by_service(entries)
 
+        self._kept: Final = lru_cache(maxsize=KEPT)(self._find)
+
     def of(self, name: str) -> Risk | None:
         """At least this bad; None where nothing was said. `name`: `service:operation`."""
+        return self._kept(name) if len(name) <= LONG else self._find(name)
+
+    def _find(self, name: str) -> Risk | None:
         found = self._exact.get(name)
         globs = self._globs.get(name.partition(":")[0])
         if globs is not None and name.startswith(globs.heads) and name.endswith(globs.tails):

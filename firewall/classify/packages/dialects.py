@@ -34,9 +34,9 @@ _FORMS: Final = re.compile(
 
 class Packages:
     def wants_body(self, head: Subject) -> bool:
-        return head.request.method in ("POST", "PUT") and any(
-            wants(_asked(head, service)) for service, wants in BODIES if _possible(head)
-        )
+        if head.request.method not in ("POST", "PUT") or not _possible(head):
+            return False
+        return any(wants(_asked(head, service)) for service, wants in BODIES)
 
     def __call__(self, subject: Subject) -> Meaning | None:
         if not _possible(subject):
