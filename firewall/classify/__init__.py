@@ -5,10 +5,12 @@ A classifier that raises, or none that knows: an `unknown` action, the riskiest 
 """
 
 from firewall.action import Classified, Kind, Risk, stricter_kind
+from firewall.classify.catalog.operation import Catalog
 from firewall.classify.generic import Generic, method_kind
 from firewall.classify.git import Git
 from firewall.classify.grpc import Grpc
 from firewall.classify.known import NOBODY, Known
+from firewall.classify.mcp import Mcp
 from firewall.classify.meaning import Classifier, Meaning, Subject
 from firewall.classify.overrides import overrides
 from firewall.classify.packages import Packages
@@ -17,7 +19,7 @@ from firewall.classify.signs import Sign, signs
 from firewall.classify.signs import wants_body as signs_want_body
 from firewall.request import Request
 
-NAMERS: tuple[Classifier, ...] = (Git(), Grpc(), Packages(), Generic())
+NAMERS: tuple[Classifier, ...] = (Mcp(), Git(), Grpc(), Packages(), Catalog(), Generic())
 """From the particular to the general; the last knows every request."""
 
 

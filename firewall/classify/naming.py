@@ -1,0 +1,42 @@
+"""What senders chose themselves, as part of an operation's name or as text for an approver: bounded, and in one line."""
+
+import re
+from collections.abc import Iterable
+from typing import Any, Final
+
+import orjson
+
+from firewall.classify.content_type import Unreadable
+
+NAME: Final = 128
+"""Characters of one name."""
+OPERATION: Final = 400
+"""Characters of an operation that is made of several names."""
+TEXT: Final = 2000
+"""Characters of one detail."""
+
+_NAME = re.compile(rf"[^\s{{}},\x00-\x1f\x7f-\xa0\u061c\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff]{{1,{NAME}}}")
+
+
+def name_of(text: object) -> str:
+    """`text` where it can be part of an operation's name: no blanks, nothing invisible, none of `{},` in which several names are
+    told together. Raises Unreadable."""
+    if not isinstance(text, str) or not _NAME.fullmatch(text):
+        raise Unreadable(f"{text!r:.60} is no name")
+    return text
+
+
+def together(names: Iterable[str]) -> str:
+    """One name stands alone; several stand as `{a,b}`, sorted, each once: a rule for `a*` then speaks of the first case alone.
+    Raises Unreadable for more than a name can hold."""
+    distinct = sorted(set(names))
+    text = distinct[0] if len(distinct) == 1 else "{" + ",".join(distinct) + "}"
+    if len(text) > OPERATION:
+        raise Unreadable(f"{len(distinct)} operations at once")
+    return text
+
+
+def shown(value: Any, limit: int = TEXT) -> str:
+    """A text as it is, anything else as compact JSON; cut at `limit` characters."""
+    text = value if isinstance(value, str) else orjson.dumps(value).decode()
+    return text if len(text) <= limit else text[: limit - 1] + "…"
