@@ -48,7 +48,7 @@ def fit(plan: str, named: str, segments: Sequence[str], spans: Spans) -> dict[st
         if mark == "{":
             if segment in DOTS or "/" in segment:
                 return None
-            if token != "{}":
+            if len(token) > 2:
                 values[token[1:-1]] = segment
         elif token != segment if mark != ODD else not _fit_one(token[1:], segment, values):
             return None
