@@ -8,6 +8,7 @@ from firewall.action import Classified, Kind, Risk, stricter_kind
 from firewall.classify.catalog.operation import Catalog
 from firewall.classify.generic import Generic, method_kind
 from firewall.classify.git import Git
+from firewall.classify.graphql import GraphQL
 from firewall.classify.grpc import Grpc
 from firewall.classify.known import NOBODY, Known
 from firewall.classify.mcp import Mcp
@@ -19,7 +20,7 @@ from firewall.classify.signs import Sign, signs
 from firewall.classify.signs import wants_body as signs_want_body
 from firewall.request import Request
 
-NAMERS: tuple[Classifier, ...] = (Mcp(), Git(), Grpc(), Packages(), Catalog(), Generic())
+NAMERS: tuple[Classifier, ...] = (Mcp(), GraphQL(), Git(), Grpc(), Packages(), Catalog(), Generic())
 """From the particular to the general; the last knows every request."""
 
 
