@@ -5,6 +5,7 @@ A classifier that raises, or none that knows: an `unknown` action, the riskiest 
 """
 
 from firewall.action import Classified, Kind, Risk, stricter_kind
+from firewall.classify.aws import Aws
 from firewall.classify.catalog.operation import Catalog
 from firewall.classify.generic import Generic, method_kind
 from firewall.classify.git import Git
@@ -20,7 +21,7 @@ from firewall.classify.signs import Sign, signs
 from firewall.classify.signs import wants_body as signs_want_body
 from firewall.request import Request
 
-NAMERS: tuple[Classifier, ...] = (Mcp(), GraphQL(), Git(), Grpc(), Packages(), Catalog(), Generic())
+NAMERS: tuple[Classifier, ...] = (Aws(), Mcp(), GraphQL(), Git(), Grpc(), Packages(), Catalog(), Generic())
 """From the particular to the general; the last knows every request."""
 
 
