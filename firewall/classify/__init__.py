@@ -14,6 +14,7 @@ from firewall.classify.grpc import Grpc
 from firewall.classify.known import NOBODY, Known
 from firewall.classify.mcp import Mcp
 from firewall.classify.meaning import Classifier, Meaning, Subject
+from firewall.classify.oauth import OAuth
 from firewall.classify.overrides import overrides
 from firewall.classify.packages import Packages
 from firewall.classify.risk import risk_of
@@ -21,7 +22,7 @@ from firewall.classify.signs import Sign, signs
 from firewall.classify.signs import wants_body as signs_want_body
 from firewall.request import Request
 
-NAMERS: tuple[Classifier, ...] = (Aws(), Mcp(), GraphQL(), Git(), Grpc(), Packages(), Catalog(), Generic())
+NAMERS: tuple[Classifier, ...] = (Aws(), Mcp(), GraphQL(), Git(), Grpc(), Packages(), OAuth(), Catalog(), Generic())
 """From the particular to the general; the last knows every request."""
 
 
