@@ -61,7 +61,7 @@ def summary(request: Request, *, body_limit: int = EXCERPT) -> dict[str, Any]:
         "query": masked_query(request.query),
         "headers": headers,
         "content_type": content_type,
-        "body": _excerpt(body, content_type, body_limit),
+        "body": excerpt(body, content_type, body_limit),
         "body_bytes": len(body),
     }
 
@@ -78,6 +78,37 @@ def masked(value: Any) -> Any:
     if isinstance(value, list):
         return [masked(each) for each in value]
     return _SECRET_FORM.sub(MASK, value) if isinstance(value, str) else value
+
+
+def masked_field(name: str, value: str) -> str:
+    """The value of a form's field as it may be shown."""
+    if _is_secret(name) or _SECRET_PARAMETER.search(name.strip()):
+        return MASK
+    return _SECRET_FORM.sub(MASK, _masked_json(value) if _is_json(value) else value)
+
+
+def masked_path(path: str) -> str:
+    return _SECRET_FORM.sub(MASK, path)
+
+
+def laid_out(text: str) -> str:
+    """JSON with a line for each name and value, piece by piece: what does not parse is shown too, and names that come twice."""
+    shown: list[str] = []
+    depth = 0
+    for piece in _PIECE.findall(text):
+        if piece in ("{", "["):
+            depth += 1
+            shown.append(piece + "\n" + "  " * depth)
+        elif piece in ("}", "]"):
+            depth = max(depth - 1, 0)
+            shown.append("\n" + "  " * depth + piece)
+        elif piece == ",":
+            shown.append(",\n" + "  " * depth)
+        elif piece == ":":
+            shown.append(": ")
+        elif not piece.isspace():
+            shown.append(piece)
+    return re.sub(r"([{\[])\n *\n *([}\]])", r"\1\2", "".join(shown))
 
 
 def _is_secret(name: str) -> bool:
@@ -97,7 +128,8 @@ def _parameter(text: str) -> str:
     return ";".join(pieces)
 
 
-def _excerpt(body: bytes, content_type: str, limit: int) -> str | None:
+def excerpt(body: bytes, content_type: str, limit: int) -> str | None:
+    """The beginning of a body, with the values of what looks secret masked; None where it is no text. `limit`: characters."""
     whole = len(body) <= 4 * limit
     try:
         text = codecs.getincrementaldecoder("utf-8")().decode(body[: 4 * limit], final=whole)

@@ -40,7 +40,7 @@ def _action_parts(action: Action) -> dict[str, bytes]:
     if action.query:
         parts["query"] = action.query.encode()
     if action.resource:
-        parts["resource"] = orjson.dumps(dict(action.resource), option=orjson.OPT_SORT_KEYS)
+        parts["resource"] = orjson.dumps(dict(action.resource))  # in the order in which it is read
     if action.digest:
         parts["digest"] = action.digest.encode()
     return parts

@@ -69,6 +69,11 @@ class Review:
         """At least this bad; None where nothing was said. `name`: `service:operation`."""
         return self._kept(name) if len(name) <= LONG else self._find(name)
 
+    def reason(self, name: str, risk: Risk) -> str | None:
+        """Why `name` was reviewed to be of just this risk. Looks through all entries."""
+        found = (entry for entry in self.entries if entry.risk is risk and entry.matches(name))
+        return next((entry.reason for entry in found), None)
+
     def _find(self, name: str) -> Risk | None:
         found = self._exact.get(name)
         globs = self._globs.get(name.partition(":")[0])
