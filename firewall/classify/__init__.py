@@ -5,6 +5,7 @@ A classifier that raises, or none that knows: an `unknown` action, the riskiest 
 """
 
 from firewall.action import Classified, Kind, Risk, stricter_kind
+from firewall.classify import llm
 from firewall.classify.aws import Aws
 from firewall.classify.catalog.operation import Catalog
 from firewall.classify.generic import Generic, method_kind
@@ -29,7 +30,7 @@ NAMERS: tuple[Classifier, ...] = (Aws(), Mcp(), GraphQL(), Git(), Grpc(), Packag
 def wants_body(head: Request, known: Known = NOBODY, namers: tuple[Classifier, ...] = NAMERS) -> bool:
     """Whether somebody needs the body of such a request before it can be judged (SEMANTICS 2)."""
     subject = Subject(head, known)
-    return signs_want_body(subject) or any(namer.wants_body(subject) for namer in namers)
+    return signs_want_body(subject) or llm.wants_body(subject) or any(namer.wants_body(subject) for namer in namers)
 
 
 def classify(request: Request, known: Known = NOBODY, namers: tuple[Classifier, ...] = NAMERS) -> Classified:
@@ -39,7 +40,7 @@ def classify(request: Request, known: Known = NOBODY, namers: tuple[Classifier, 
         for namer in namers:
             meaning = namer(subject)
             if meaning is not None:
-                return _settled(subject, meaning, signs(subject))
+                return _settled(subject, llm.enrich(subject, meaning), signs(subject))
     except Exception:
         return unknown(request)
     return unknown(request)

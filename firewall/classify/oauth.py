@@ -1,5 +1,5 @@
-"""OAuth 2.0 endpoints that clients ask themselves: token (RFC 6749, section 3.2; RFC 7523; RFC 8693), device authorization (RFC 8628),
-revocation (RFC 7009), introspection (RFC 7662), pushed requests (RFC 9126), registration (RFC 7591).
+"""OAuth 2.0 endpoints that clients ask themselves: token (RFC 6749, section 3.2; RFC 7523; RFC 8693), device authorization (RFC
+8628), revocation (RFC 7009), introspection (RFC 7662), pushed requests (RFC 9126), registration (RFC 7591).
 
 `oauth:token/client_credentials`. Secrets, codes, tokens, assertions and passwords never stand in what is shown.
 """
