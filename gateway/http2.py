@@ -27,6 +27,7 @@ class Http2:
         self.target = target
         self.requests: dict[int, Http2Turn] = {}
         self.wire = Http2Link(session.link, client_side=False, on_event=self._opened, over=self._gone)
+        self.wire.end = self._linger
 
     def begin(self) -> None:
         self.session.hand_to(self)
@@ -55,6 +56,8 @@ class Http2:
     def tick(self, now: float) -> None:
         for request in list(self.requests.values()):
             request.tick(now)
+        if self.session.phase is Phase.ANSWER and not self.requests and not self.wire.outs:
+            self.session.expect(Phase.IDLE)
 
     def _opened(self, event: events.Event) -> None:
         """Raises ProtocolError for what ends the connection. What `read_request` takes is never such (a test compares them)."""
@@ -74,9 +77,16 @@ class Http2:
         self.requests.pop(number, None)
         self.wire.streams.pop(number, None)
         if not self.requests and self.session.link.open:
-            self.session.expect(Phase.IDLE)
+            # What is said already may be read as slowly as any answer.
+            self.session.expect(Phase.ANSWER if self.wire.outs else Phase.IDLE)
             if self.session.engine.draining or self.wire.closing:
-                self.session.link.close()
+                self.wire.closing = True
+                self.wire.flush()
+
+    def _linger(self) -> None:
+        """A client that is still sending (windows, say) would lose the end of its answers to a reset."""
+        self.session.link.finish()
+        self.session.expect(Phase.LINGER)
 
     def _gone(self) -> None:
         self.session.engine.hooks.tell("client_disconnected", self.session.client)

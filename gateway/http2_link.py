@@ -45,7 +45,7 @@ class Stream(Protocol):
         """`high`: no more to `send` for now."""
 
 
-class _Out:
+class Out:
     """What of one stream waits to be sent."""
 
     __slots__ = ("ended", "full", "pending", "reset", "trailers")
@@ -60,7 +60,7 @@ class _Out:
 
 
 class Http2Link:
-    """`on_event`: gets what belongs to no stream yet: requests, answers. `over`: the connection ended."""
+    """`on_event`: gets what belongs to no stream yet. `over`: the connection ended. `end`: ends it, after a goodbye."""
 
     def __init__(
         self, link: Link, *, client_side: bool, on_event: Callable[[events.Event], None], over: Callable[[], None]
@@ -68,10 +68,11 @@ class Http2Link:
         self.link = link
         self.streams: dict[int, Stream] = {}
         self.closing = False
-        """No further stream may be opened."""
+        """No further stream may be opened. When all are over and all is sent, the connection ends."""
+        self.end = link.close
         self._on_event = on_event
         self._over = over
-        self._outs: dict[int, _Out] = {}
+        self.outs: dict[int, Out] = {}
         self._waiting: set[int] = set()
         """Streams of which less than a frame waits for what comes with it before the flush, most often their end."""
         self._held = False
@@ -116,13 +117,13 @@ class Http2Link:
         if self._held:
             self._held = False
             link.unhold()
-        for number in list(self._outs):
+        for number in list(self.outs):
             self._pump(number)
         self.flush()
 
     def lost(self, link: Link) -> None:
         self.closing = True
-        self._outs.clear()
+        self.outs.clear()
         self._end_all()
         self._over()
 
@@ -136,9 +137,9 @@ class Http2Link:
         self._due = False
         while self._waiting:
             self._pump(self._waiting.pop())
-        data = self.h2.data_to_send()
-        if data:
-            self.link.write(data)
+        self.link.write(self.h2.data_to_send())
+        if self.closing and not self.streams and not self.outs and self.link.open:
+            self._goodbye(ErrorCodes.NO_ERROR)
 
     def _end_all(self) -> None:
         streams, self.streams = self.streams, {}
@@ -152,10 +153,10 @@ class Http2Link:
     def _goodbye(self, code: int) -> None:
         with suppress(H2Error):
             self.h2.close_connection(code)
-        self._flush()
+        self.link.write(self.h2.data_to_send())
         self.closing = True
         self._end_all()
-        self.link.close()
+        (self.link.close if code else self.end)()
 
     # --- what comes
 
@@ -180,15 +181,15 @@ class Http2Link:
                     stream.got_trailers(list(event.headers or ()))
             case events.StreamReset(stream_id=int(number)):
                 self._idle_frames += 1
-                self._outs.pop(number, None)
+                self.outs.pop(number, None)
                 if (stream := self.streams.pop(number, None)) is not None:
                     stream.got_reset(int(event.error_code or 0))
             case events.WindowUpdated(stream_id=number):
-                for one in list(self._outs) if not number else [number]:
+                for one in list(self.outs) if not number else [number]:
                     self._pump(one)
             case events.RemoteSettingsChanged():
                 self._calm.chatter()
-                for one in list(self._outs):
+                for one in list(self.outs):
                     self._pump(one)
             case events.ConnectionTerminated():
                 self._bidden_goodbye(event)
@@ -204,10 +205,9 @@ class Http2Link:
             self._goodbye(ErrorCodes.NO_ERROR)
             return
         for number in [one for one in self.streams if self.h2.config.client_side and one > (event.last_stream_id or 0)]:
-            self._outs.pop(number, None)
+            self.outs.pop(number, None)
             self.streams.pop(number).got_reset(ErrorCodes.REFUSED_STREAM)
-        if not self.streams:
-            self._goodbye(ErrorCodes.NO_ERROR)
+        self.flush()
 
     def passed_on(self, number: int, credit: int) -> None:
         """So many bytes of a stream were passed on: as many more may come."""
@@ -222,7 +222,7 @@ class Http2Link:
         self.h2.send_headers(number, list(fields), end_stream=end)
         self._calm.moved()
         if not end:
-            self._outs.setdefault(number, _Out())
+            self.outs.setdefault(number, Out())
         self.flush()
 
     def interim(self, number: int, fields: Iterable[Field]) -> None:
@@ -232,7 +232,7 @@ class Http2Link:
         self.flush()
 
     def send(self, number: int, data: bytes) -> None:
-        out = self._outs.get(number)
+        out = self.outs.get(number)
         if out is None:
             return
         out.pending += data
@@ -244,7 +244,7 @@ class Http2Link:
 
     def finish(self, number: int, trailers: Iterable[Field] = (), *, reset: ErrorCodes | None = None) -> None:
         """After what was sent, the end. `reset`: and with it the end of what the peer sends."""
-        out = self._outs.get(number)
+        out = self.outs.get(number)
         if out is None:
             return
         out.ended, out.trailers, out.reset = True, list(trailers), reset
@@ -254,27 +254,27 @@ class Http2Link:
 
     def reset(self, number: int, code: int) -> None:
         """Ends a stream at once."""
-        self._outs.pop(number, None)
+        self.outs.pop(number, None)
         self.streams.pop(number, None)
         with suppress(H2Error):
             self.h2.reset_stream(number, code)
         self.flush()
 
     def _pump(self, number: int) -> None:
-        out = self._outs.get(number)
+        out = self.outs.get(number)
         if out is None or self.link.congested:
             return
         try:
             self._push(number, out)
         except H2Error:  # the stream ended meanwhile; that comes, or came, by `got_reset`
-            self._outs.pop(number, None)
+            self.outs.pop(number, None)
             return
         stream = self.streams.get(number)
         if stream is not None and out.full != (len(out.pending) > (LOW if out.full else HIGH)):
             out.full = not out.full
             stream.full(out.full)
 
-    def _push(self, number: int, out: _Out) -> None:
+    def _push(self, number: int, out: Out) -> None:
         while out.pending:
             size = min(self.h2.local_flow_control_window(number), self.h2.max_outbound_frame_size, len(out.pending))
             if size <= 0:
@@ -293,8 +293,8 @@ class Http2Link:
                 self.h2.send_data(number, b"", end_stream=True)
             self._sent(number, out)
 
-    def _sent(self, number: int, out: _Out) -> None:
-        del self._outs[number]
+    def _sent(self, number: int, out: Out) -> None:
+        del self.outs[number]
         self._idle_frames = max(0, self._idle_frames - 1)
         if out.reset is not None:
             self.h2.reset_stream(number, out.reset)

@@ -72,7 +72,7 @@ def kept(wire: Http2Link) -> int:
     frames = wire.h2.incoming_buffer
     size = wire.link.backlog + len(frames._data) + sum(len(one.data) for one in frames._headers_buffer)
     size += sum(table.maxsize for table in (wire.h2.decoder.header_table, wire.h2.encoder.header_table))
-    size += sum(len(out.pending) for out in wire._outs.values())
+    size += sum(len(out.pending) for out in wire.outs.values())
     for stream in wire.streams.values():
         size += len(getattr(stream, "_buffer", b"")) + sum(map(len, getattr(stream, "_pieces", ())))
     return size

@@ -77,6 +77,12 @@ def test_a_host_has_one_context_until_its_leaf_is_renewed() -> None:
     assert leaves.context("up.test", http2=False) is not first
 
 
+@pytest.mark.parametrize("http2", [False, True])
+def test_no_tickets_are_given_for_workers_share_no_keys(http2: bool) -> None:
+    _, leaves = made(Clock())
+    assert leaves.context("up.test", http2=http2).num_tickets == 0
+
+
 def test_the_least_used_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(contexts, "KEPT", 2)
     _, leaves = made(Clock())

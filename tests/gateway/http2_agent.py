@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable
+from contextlib import suppress
 
 from h2 import events
 from h2.config import H2Configuration
@@ -86,7 +87,8 @@ class Agent:
                     self.resets[number] = int(event.error_code or 0)
                 case events.ConnectionTerminated():
                     self.terminated = int(event.error_code or 0)
-        await self.flush()
+        with suppress(ConnectionError):  # the other side has ended; what it sent is still to be read
+            await self.flush()
         return True
 
     async def until(self, fact: Callable[[], object]) -> None:

@@ -328,6 +328,36 @@ async def test_headers_of_ours_in_an_answer_from_outside_are_stripped(rig: Rig) 
     assert not [name for name in answer.headers if name.startswith("x-aaf-")]
 
 
+# --- TRAPS, Embedding: there is no drain ------------------------------------------------------------------------------------
+
+
+async def test_a_drain_ends_what_is_idle_and_lets_what_is_under_way_finish(rig: Rig) -> None:
+    idle, busy = await rig.tunnel(), await rig.tunnel()
+    assert (await idle.ask(inner("/a"))).status == 200
+    rig.engine.gate.clear()
+    await busy.send(inner("/b"))
+    await until(lambda: len(rig.engine.asked) == 2)
+    draining = asyncio.create_task(rig.gateway.drain(20))
+    assert await idle.rest() == b""
+    with pytest.raises(ConnectionError):
+        await rig.connect()
+    rig.engine.gate.set()
+    answer = await busy.answer()
+    assert (answer.body, answer.headers["connection"]) == (b"reached /b", "close")
+    assert await busy.rest() == b""
+    assert await draining == 0
+
+
+async def test_a_drain_has_an_end_and_says_how_much_it_cut(rig: Rig) -> None:
+    rig.engine.gate.clear()
+    wire = await rig.tunnel()
+    await wire.send(inner("/a"))
+    await until(lambda: rig.engine.asked)
+    assert await rig.gateway.drain(0) == 1
+    assert await wire.rest() == b""
+    assert rig.log.requests == []
+
+
 async def _pour(wire: Wire, size: int) -> None:
     for _ in range(size // 65536):
         await wire.send(b"x" * 65536)

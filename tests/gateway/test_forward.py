@@ -1,6 +1,7 @@
 """Towards the destination: what is tried again and what is never, which connections are used again, which answers are refused."""
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -11,7 +12,8 @@ from gateway.forward import INTERIM_LIMIT
 from gateway.link import Link
 from gateway.message import HEAD_LIMIT
 from gateway.pool import Key, Upstream
-from tests.gateway.rig import HOLD, RawUpstream, Rig, basic, plain, until
+from tests.gateway.rig import HOLD, RawUpstream, Rig, basic, inner, plain, until
+from tests.gateway.test_engine import fails, hooks_with
 from tests.gateway.test_websocket import WEBSOCKET
 
 Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -189,6 +191,34 @@ async def test_a_connection_on_which_a_request_was_cut_is_not_used_again(rig: Ri
         await wire.send(bytes(100))
         assert (await wire.ask(plain("/", host="raw.test"))).body == b"ok"
         assert destination.connections == 2
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS"])
+async def test_a_connection_is_used_again_for_the_address_alone_that_it_was_dialled_at(
+    rig: Rig, raw_context: ssl.SSLContext, tls: bool
+) -> None:
+    """TRAPS 16: the name leads elsewhere by now, so that is where it goes."""
+    async with RawUpstream(saying(OK), tls=raw_context if tls else None).serving() as destination:
+        rig.lead("raw.test", destination.port)
+        wire = await (rig.tunnel("raw.test") if tls else rig.connect())
+        request = (inner if tls else plain)("/", host="raw.test")
+        assert (await wire.ask(request)).body == b"ok"
+        rig.resolver.routes["raw.test"] = Route(addresses=("127.0.0.2",), port=destination.port, exempt=True)
+        answer = await wire.ask(request)
+        assert (answer.status, answer.code) == (502, "upstream-unreachable")  # nobody is there
+        assert destination.connections == 1
+
+
+async def test_a_connection_that_is_used_again_is_locked_for_each_request(rig: Rig) -> None:
+    """The second lock (TRAPS 1) holds where nothing is dialled any more."""
+    async with RawUpstream(saying(OK)).serving() as destination:
+        rig.lead("raw.test", destination.port)
+        wire = await rig.connect()
+        assert (await wire.ask(plain("/", host="raw.test"))).body == b"ok"
+        rig.gateway.hooks = hooks_with(rig, server_connect=fails)
+        answer = await wire.ask(plain("/", host="raw.test"))
+        assert (answer.status, answer.code) == (502, "upstream-unreachable")
+        assert destination.connections == 1
 
 
 # --- answers that are refused -----------------------------------------------------------------------------------------------

@@ -227,6 +227,60 @@ async def test_a_connection_on_which_nothing_is_asked_ends(upstream: Upstream, u
         await until(lambda: not len(rig.gateway))
 
 
+# --- TRAPS, Embedding: there is no drain ------------------------------------------------------------------------------------
+
+
+async def test_a_drain_ends_what_is_idle_and_lets_what_is_under_way_finish(rig: Rig) -> None:
+    idle, busy = await agent(rig), await agent(rig)
+    assert (await idle.answer(await idle.request()))[0] == 200
+    rig.engine.gate.clear()
+    number = await busy.request("GET", "/b")
+    await until(lambda: len(rig.engine.asked) == 2)
+    draining = asyncio.create_task(rig.gateway.drain(20))
+    async with asyncio.timeout(20):
+        while await idle.step():
+            pass
+    rig.engine.gate.set()
+    assert await busy.answer(number) == (200, b"reached /b")
+    async with asyncio.timeout(20):
+        while await busy.step():
+            pass
+    assert await draining == 0
+
+
+async def test_an_answer_that_is_said_already_is_read_to_its_end_before_a_drain_ends_its_connection(rig: Rig) -> None:
+    made = await agent(rig)
+    made.gives_windows = False
+    number = await made.request("GET", "/big")
+    await made.until(lambda: len(made.bodies.get(number, b"")) == 65_535)  # all that its window takes
+    (session,) = rig.gateway.sessions()
+    draining = asyncio.create_task(rig.gateway.drain(20))
+    await until(lambda: rig.gateway.draining)
+    made.gives_windows = True
+    made.h2.increment_flow_control_window(2 * MEGABYTE)
+    made.h2.increment_flow_control_window(2 * MEGABYTE, number)
+    await made.flush()
+    assert await made.answer(number) == (200, b"x" * MEGABYTE)
+    assert await draining == 0
+    assert not session.link.open
+
+
+# --- TRAPS, Clients while a request is held -----------------------------------------------------------------------------------
+
+
+async def test_a_client_hears_nothing_while_its_request_is_held(rig: Rig) -> None:
+    """Some take an interim answer for the answer, others for an error."""
+    made = await agent(rig)
+    rig.engine.verdict = HOLD
+    held = await made.request("DELETE", "/a")
+    await rig.held()
+    rig.engine.verdict = ALLOW
+    assert (await made.answer(await made.request("GET", "/beside")))[0] == 200
+    assert held not in made.heads
+    rig.approve()
+    assert (await made.answer(held))[0] == 200
+
+
 # --- TRAPS 16, 23, 26: where it leads ------------------------------------------------------------------------------------
 
 

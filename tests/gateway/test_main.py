@@ -176,6 +176,15 @@ def test_what_is_bound_is_inherited_and_an_address_of_ipv6_is_taken() -> None:
             socket.create_connection(listening.getsockname()[:2], timeout=20).close()
 
 
+def test_no_other_process_can_listen_beside_it() -> None:
+    """SO_REUSEPORT would let any program of the same user join, and get its share of the agents."""
+    with bind("127.0.0.1", 0) as listening, socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        with pytest.raises(OSError, match="Address already in use"):
+            other.bind(listening.getsockname())
+        assert listening.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT) == 0
+
+
 def test_an_address_that_is_not_this_machines_is_refused() -> None:
     with pytest.raises(OSError, match="Cannot assign requested address"):
         bind("192.0.2.1", 0)

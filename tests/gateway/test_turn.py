@@ -383,6 +383,32 @@ async def test_a_client_of_http_1_0_gets_no_interim_answer(rig: Rig) -> None:
     assert got.startswith(b"HTTP/1.1 200 OK\r\n")
 
 
+# --- TRAPS, Clients while a request is held -----------------------------------------------------------------------------------
+
+
+async def test_a_client_hears_nothing_while_its_request_is_held(rig: Rig) -> None:
+    """Some take an interim answer for the answer, others for an error."""
+    rig.engine.verdict = HOLD
+    wire = await rig.connect()
+    await wire.send(plain("/a", method="POST", body=b"x"))
+    await rig.held()
+    (session,) = rig.gateway.sessions()
+    written: list[bytes] = []
+    write = session.link.write
+
+    def seen(data: bytes) -> None:
+        written.append(data)
+        write(data)
+
+    session.link.write = seen  # type: ignore[method-assign]
+    await rig.guard.every_second()
+    rig.gateway.sweep()
+    assert written == []
+    rig.approve()
+    answer = await wire.answer()
+    assert (answer.status, answer.body) == (200, b"reached /a")
+
+
 # --- trailers --------------------------------------------------------------------------------------------------------------
 
 
