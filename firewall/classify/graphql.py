@@ -33,6 +33,7 @@ ENDPOINTS: Final = (
 """Reviewed: here queries change nothing. Service, and its host and path."""
 
 _ENDS: Final = frozenset({"graphql", "graphql.json", "gql"})
+_VENDORS_ENDS: Final = frozenset({"graphql", "graphql.json", "v2"})
 _TYPES: Final = frozenset({"application/graphql", "application/graphql+json"})
 _PERSISTED: Final = ("documentId", "doc_id", "queryId", "queryHash", "id", "hash")
 _MEMBERS: Final = ("query", "operationName", "variables", "extensions", *_PERSISTED)
@@ -72,7 +73,7 @@ class GraphQL:
 
     def __call__(self, subject: Subject) -> Meaning | None:
         request = subject.request
-        if request.method not in ("GET", "POST") or not _spoken(subject):
+        if request.method not in ("GET", "POST") or (request.method == "GET" and not request.query) or not _spoken(subject):
             return None
         try:
             asked = _of_query(subject) if request.method == "GET" else _of_body(subject)
@@ -93,9 +94,12 @@ def _spoken(subject: Subject) -> bool:
 
 def _placed(subject: Subject) -> bool:
     """Whether nothing but GraphQL is expected there."""
+    return _last(subject) in _ENDS or subject.media_type in _TYPES or bool(_service(subject))
+
+
+def _last(subject: Subject) -> str:
     segments = subject.request.segments
-    last = (segments[-1] or segments[-2:][0]).partition(";")[0].lower()
-    return last in _ENDS or subject.media_type in _TYPES or bool(_service(subject))
+    return (segments[-1] or segments[-2:][0]).partition(";")[0].lower()
 
 
 def _tells(subject: Subject, names: Iterable[str]) -> bool:
@@ -105,6 +109,8 @@ def _tells(subject: Subject, names: Iterable[str]) -> bool:
 def _service(subject: Subject) -> str:
     """The vendor's, at its own reviewed endpoint; else empty."""
     request = subject.request
+    if request.segments[-1] not in _VENDORS_ENDS:
+        return ""
     place = f"{request.host}{request.path}"
     return next((service for service, endpoint in ENDPOINTS if endpoint.fullmatch(place)), "")
 

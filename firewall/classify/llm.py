@@ -6,7 +6,7 @@ from typing import Final
 
 from firewall.action import Kind, stricter_kind
 from firewall.classify.content_type import Unreadable
-from firewall.classify.llm_body import Inference, read_inference
+from firewall.classify.llm_body import Inference, may_hold_addresses, read_inference
 from firewall.classify.meaning import Meaning, Subject
 from firewall.classify.naming import shown
 from firewall.globs import host_pattern
@@ -21,6 +21,7 @@ HOSTS: Final = (
     "*-aiplatform.googleapis.com",
     "aiplatform.*.rep.googleapis.com",
 )
+_HOSTS: Final = host_pattern(HOSTS)
 DIALECTS: Final = ("openai", "anthropic", "gemini")
 """Where the operator says that these are spoken (`dialects`), bodies are read too."""
 
@@ -29,9 +30,9 @@ def wants_body(head: Subject) -> bool:
     request = head.request
     if request.method != "POST" or head.media_type.startswith("multipart/"):
         return False
-    return host_pattern(HOSTS).fullmatch(request.host) is not None or any(
-        head.known.speaks(dialect, request.host) for dialect in DIALECTS
-    )
+    if _HOSTS.fullmatch(request.host) is not None:
+        return True
+    return bool(head.known.speakers) and any(head.known.speaks(dialect, request.host) for dialect in DIALECTS)
 
 
 def enrich(subject: Subject, meaning: Meaning) -> Meaning:
@@ -42,7 +43,7 @@ def enrich(subject: Subject, meaning: Meaning) -> Meaning:
     problem = content.problem
     if not problem and isinstance(content.json, dict):
         try:
-            return _told(meaning, read_inference(content.json))
+            return _told(meaning, read_inference(content.json, addresses=may_hold_addresses(content.data)))
         except Unreadable as error:
             problem = str(error)
     return replace(meaning, kind=Kind.UNKNOWN, details={**meaning.details, "problem": shown(problem, 300)}) if problem else meaning

@@ -77,14 +77,20 @@ class Inference:
         return listed if len(listed) <= LISTED else (*listed[: LISTED - 1], MORE)
 
 
-def read_inference(body: Mapping[str, Any]) -> Inference:
-    """Raises Unreadable for names that a server may read as others."""
+def may_hold_addresses(data: bytes) -> bool:
+    """Whether any member of this JSON text can be one that holds an address, by its name; escaped ones count."""
+    return b"\\u" in data or any(name in data for name in (b"url", b"uri", b"Url", b"Uri"))
+
+
+def read_inference(body: Mapping[str, Any], *, addresses: bool = True) -> Inference:
+    """`addresses` false: it holds none (`may_hold_addresses`), so that what was said need not be looked through. Raises Unreadable
+    for names that a server may read as others."""
     refuse_lookalikes(body, _MEMBERS)
     tools, runs, fetches = dict[str, None](), dict[str, None](), dict[str, None]()
     model = body.get("model")
     if isinstance(model, str) and _SEARCHES.search(model):
         runs["provider:web_search"] = None
-    for name, value in _found(body):
+    for name, value in _found(body, addresses):
         if name == "tool":
             tools[shown(value, 64)] = None
         elif name == "run":
@@ -99,7 +105,7 @@ def read_inference(body: Mapping[str, Any]) -> Inference:
     )
 
 
-def _found(body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _found(body: Mapping[str, Any], addresses: bool) -> Iterator[tuple[str, str]]:
     """(`tool`, its name), (`run`, what), (`fetch`, address). The document is no deeper and no wider than `content_json` allows."""
     pending: list[tuple[Any, bool]] = [(body, False)]
     while pending:
@@ -118,7 +124,9 @@ def _found(body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             elif isinstance(member, dict | list) and name not in _OPAQUE:
                 if name.endswith("_url") and isinstance(member, dict) and isinstance(member.get("url"), str):
                     yield "fetch", member["url"]
-                pending.append((member, talk or name in _TALK))
+                inner = talk or name in _TALK
+                if addresses or not inner:
+                    pending.append((member, inner))
 
 
 def _member(name: str, member: Any) -> Iterator[tuple[str, str]]:

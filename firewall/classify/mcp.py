@@ -98,8 +98,9 @@ class Mcp:
 
 def _spoken(subject: Subject) -> bool:
     """Whether the operator says so, or a field of the head that nothing else has."""
-    if any(name.lower() in _HEADERS for name, _ in subject.request.headers):
-        return True
+    for name, _ in subject.request.headers:
+        if name[:4].lower() == b"mcp-" and name.lower() in _HEADERS:
+            return True
     return subject.known.speaks("mcp", subject.request.host)
 
 

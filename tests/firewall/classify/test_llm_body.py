@@ -1,3 +1,4 @@
+import json
 from contextlib import suppress
 from typing import Any
 
@@ -6,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firewall.classify.content_type import Unreadable
-from firewall.classify.llm_body import LISTED, MORE, Inference, read_inference
+from firewall.classify.llm_body import LISTED, MORE, Inference, may_hold_addresses, read_inference
 
 
 def test_destinations_are_bounded_and_the_last_says_so() -> None:
@@ -51,6 +52,12 @@ def test_any_body_is_read_or_refused(body: dict[str, Any]) -> None:
     with suppress(Unreadable):
         found, other = read_inference(body), read_inference(dict(reversed(body.items())))
         assert (found.model, found.runs, found.fetches, {*found.tools}) == (other.model, other.runs, other.fetches, {*other.tools})
+
+
+@given(st.dictionaries(NAMES, VALUES))
+def test_looking_only_where_addresses_can_be_finds_the_same(body: dict[str, Any]) -> None:
+    with suppress(Unreadable):
+        assert read_inference(body) == read_inference(body, addresses=may_hold_addresses(json.dumps(body).encode()))
 
 
 @given(st.dictionaries(NAMES, VALUES))
