@@ -15,6 +15,7 @@ from addons.services import Services
 from addons.waiting import Woken
 from addons.walk import take
 from firewall.audit import events
+from firewall.card import card
 from firewall.digest import digest
 from firewall.errors import (
     Abandoned,
@@ -118,7 +119,7 @@ class Hold(Step):
             rules=verdict.rules,
             revision=verdict.revision,
             terms=verdict.terms,
-            summary=summary(request),
+            summary=summary(request) | {"card": card(action, request).public()},
             waits=True,
             holds_limit=self.services.limits.holds_per_agent,
         )

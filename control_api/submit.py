@@ -19,6 +19,7 @@ from control_api.route import Call
 from firewall.action import Action
 from firewall.approval import Approval, State
 from firewall.audit.events import decided, requested
+from firewall.card import card
 from firewall.errors import (
     AgentDisabled,
     ApprovalExpired,
@@ -172,7 +173,13 @@ async def _open(call: Call, action: Action, given: Submission, verdict: Hold) ->
         rules=rules,
         revision=revision,
         terms=verdict.terms,
-        summary={"source": "api", "tool": given.tool, "operation": given.operation, "params": masked(given.params)},
+        summary={
+            "source": "api",
+            "tool": given.tool,
+            "operation": given.operation,
+            "params": masked(given.params),
+            "card": card(action, params=given.params).public(),
+        },
         waits=False,
         holds_limit=limit,
     )

@@ -184,6 +184,10 @@ class Reads(Protocol):
 
     async def approval(self, approval_id: ApprovalId) -> ApprovalDetail | None: ...
 
+    async def summaries(self, ids: Sequence[ApprovalId]) -> Mapping[ApprovalId, Mapping[str, Any]]:
+        """What approvers read of each; without those that cannot be opened any more."""
+        ...
+
     async def approval_now(self, approval_id: ApprovalId) -> Approval | None:
         """Its state that counts now, without votes and summary."""
         ...
@@ -199,7 +203,7 @@ class Reads(Protocol):
     async def active_revision(self) -> str | None: ...
 
     async def catalogs(self, *, before: CatalogId | None, limit: int) -> Sequence[CatalogRecord]:
-        """Those in force, newest first, with an empty text."""
+        """Those in force, newest first, with the first 8,192 characters of their texts."""
         ...
 
     async def catalog(self, service: str) -> CatalogRecord | None: ...

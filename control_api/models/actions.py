@@ -33,9 +33,12 @@ class ActionQuery(Page):
 
 class ActionShown(Shown):
     """`effect` is what was recorded; `decision` is what counts now: a pending action whose approval was granted is allowed, and
-    one that carries an approval is begun by `start`, once. Path, query, resource, digest and reason are null once erased."""
+    one that carries an approval is begun by `start`, once. `title` names it in one line (`github:issues/create on octo/hello`),
+    `doing` says it in words (`create an issue on octo/hello`). Path, query, resource, digest and reason are null once erased."""
 
     id: str
+    title: str
+    doing: str
     at: datetime
     agent: str
     agent_id: str

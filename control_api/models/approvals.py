@@ -19,9 +19,29 @@ class Deny(Given):
     reason: Comment = ""
 
 
+class CardField(Shown):
+    name: str
+    value: str
+
+
+class CardShown(Shown):
+    """What is asked for, in words: nothing secret in it, nothing that hides. `fields` in the order in which they should be read;
+    `body`: an excerpt, in lines; `body_note`: what and how much the body is."""
+
+    title: str
+    sentence: str
+    fields: list[CardField]
+    body: str
+    body_note: str
+
+
 class ApprovalShown(Shown):
+    """`title`: one line, `github:issues/create on octo/hello`; `sentence`: who wants to do what, where."""
+
     id: str
     status: State
+    title: str
+    sentence: str
     agent: str
     agent_id: str
     action_id: str
@@ -53,8 +73,10 @@ class Vote(Shown):
 
 
 class ApprovalDetailShown(ApprovalShown):
-    """`summary`: what the request would do, redacted; null when it cannot be opened any more."""
+    """`card`: what the request would do, as an approver should read it; `summary`: the request itself, redacted. Both are null
+    when they cannot be opened any more."""
 
+    card: CardShown | None
     summary: dict[str, Any] | None
     votes: list[Vote]
 

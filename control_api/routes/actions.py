@@ -11,8 +11,9 @@ from control_api.submit import submit as submit_action
 from control_api.submit import wait_again
 from firewall.approval import State
 from firewall.ids import ActionId, ApprovalId, to_uuid
+from firewall.phrase import phrase, title
 from firewall.reads import ActionFilter, ActionRecord
-from firewall.redact import masked_query
+from firewall.redact import masked_path, masked_query
 
 Decision = Literal["allow", "deny", "pending", "error"]
 
@@ -83,8 +84,20 @@ def _approval_id(text: str | None) -> ApprovalId | None:
 def _shown(record: ActionRecord) -> ActionShown:
     service, _, operation = record.name.partition(":")
     parts = record.parts
+    resource = None if parts is None else ask.resource(parts)
+    path = None if parts is None else _text(parts.get("path", b""))
     return ActionShown(
         id=record.id,
+        title=title(name=record.name, resource=resource or {}, host=record.host, path=masked_path(path or "")),
+        doing=phrase(
+            service=service,
+            operation=operation,
+            kind=record.kind,
+            resource=resource or {},
+            method=record.method,
+            path=masked_path(path or ""),
+            source=record.source,
+        ),
         at=record.at,
         agent=record.agent,
         agent_id=record.agent_id,
@@ -97,9 +110,9 @@ def _shown(record: ActionRecord) -> ActionShown:
         scheme=record.scheme,
         host=record.host,
         port=record.port,
-        path=None if parts is None else _text(parts.get("path", b"")),
+        path=path,
         query=None if parts is None else masked_query(_text(parts.get("query", b""))),
-        resource=None if parts is None else ask.resource(parts),
+        resource=resource,
         digest=None if parts is None else _text(parts.get("digest", b"")),
         source=record.source,
         decision=decision(record),

@@ -1,5 +1,8 @@
 """Approvals: what waits for a person, and the person's word. A decision on anything but `pending` is a 409."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from control_api import cursor
 from control_api.callers import Caller, Role
 from control_api.faults import Conflict, Forbidden, NotFound
@@ -19,7 +22,9 @@ async def listed(call: Call) -> Answer:
         query.status, before=None if before is None else ApprovalId(before), limit=query.limit + 1
     )
     rows, next_cursor = cursor.page(rows, query.limit, lambda row: row.id)
-    return Answer(content=Approvals(data=[ApprovalShown.model_validate(_fields(row)) for row in rows], next_cursor=next_cursor))
+    summaries = await call.context.reads.summaries([row.id for row in rows])
+    shown = [ApprovalShown.model_validate(_fields(row, summaries.get(row.id))) for row in rows]
+    return Answer(content=Approvals(data=shown, next_cursor=next_cursor))
 
 
 async def show(call: Call) -> Answer:
@@ -76,11 +81,17 @@ async def _approval(call: Call) -> ApprovalDetail:
 def _detail(found: ApprovalDetail) -> ApprovalDetailShown:
     votes = [Vote(voter=vote.voter, choice=vote.choice, comment=vote.comment, at=vote.at) for vote in found.votes]
     summary = None if found.summary is None else dict(found.summary)
-    return ApprovalDetailShown.model_validate({**_fields(found.approval), "summary": summary, "votes": votes})
+    card = None if summary is None else summary.pop("card", None)
+    fields = _fields(found.approval, found.summary)
+    return ApprovalDetailShown.model_validate({**fields, "card": card, "summary": summary, "votes": votes})
 
 
-def _fields(approval: Approval) -> dict[str, object]:
+def _fields(approval: Approval, summary: Mapping[str, Any] | None) -> dict[str, object]:
+    """`summary`: what was sealed; without a card where an earlier version asked, and None where it cannot be opened."""
+    card = (summary or {}).get("card") or {}
     return {
+        "title": card.get("title", approval.name),
+        "sentence": card.get("sentence", f"{approval.agent} wants to do {approval.name}."),
         "id": approval.id,
         "status": approval.state,
         "agent": approval.agent,

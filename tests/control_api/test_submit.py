@@ -29,9 +29,14 @@ async def test_a_held_action_waits_for_the_approver_and_is_started_once(governed
     approval = (await _pending(governed))[0]
     shown = await governed.call("GET", f"/v1/approvals/{approval['id']}")
     assert shown.body["summary"] == {"source": "api", "tool": "files", "operation": "write", "params": {"to": "a"}}
+    assert shown.body["card"]["body"] == '{\n  "to": "a"\n}'
+    listed = ("files:write", f"{approval['agent']} wants to run files:write.")
+    for each in (approval, shown.body, shown.body["card"]):
+        assert (each["title"], each["sentence"]) == listed
     assert (await governed.call("POST", f"/v1/approvals/{approval['id']}/approve", {"comment": "go"})).status == 200
     reply = await waiting
     assert (reply.status, reply.body["decision"], reply.body["approval_id"]) == (201, "allow", approval["id"])
+    assert (reply.body["title"], reply.body["doing"]) == ("files:write", "run files:write")
     path = f"/v1/actions/{reply.body['id']}/start"
     replies = await asyncio.gather(*[governed.call("POST", path, {}, who="agent") for _ in range(4)])
     assert sorted(each.status for each in replies) == [200, 409, 409, 409]

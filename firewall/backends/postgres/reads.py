@@ -1,6 +1,6 @@
 """What the API reads, from Postgres (sql/reads.sql). Plain selects: the application's role can do no more."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -91,16 +91,25 @@ class PostgresReads:
         if row is None:
             return None
         votes = await self._rows("votes", to_uuid(approval_id))
-        try:
-            summary = orjson.loads(self._sealer.open(SUMMARY, approval_id, bytes(row["sealed"])))
-        except Unsealable as error:
-            log.warning("reads.unsealable", approval=approval_id, error=str(error))
-            summary = None
         return ApprovalDetail(
             approval=to_approval(row),
-            summary=summary,
+            summary=self._summary(approval_id, row),
             votes=tuple(VoteRecord(voter=v["voter"], choice=v["choice"], comment=v["comment"], at=v["at"]) for v in votes),
         )
+
+    async def summaries(self, ids: Sequence[ApprovalId]) -> Mapping[ApprovalId, Mapping[str, Any]]:
+        rows = await self._rows("summaries", [to_uuid(each) for each in ids])
+        named = ((ApprovalId(from_uuid("apr", row["id"])), row) for row in rows)
+        opened = ((approval_id, self._summary(approval_id, row)) for approval_id, row in named)
+        return {approval_id: summary for approval_id, summary in opened if summary is not None}
+
+    def _summary(self, approval_id: ApprovalId, row: asyncpg.Record) -> dict[str, Any] | None:
+        try:
+            summary: dict[str, Any] = orjson.loads(self._sealer.open(SUMMARY, approval_id, bytes(row["sealed"])))
+        except Unsealable as error:
+            log.warning("reads.unsealable", approval=approval_id, error=str(error))
+            return None
+        return summary
 
     async def approval_now(self, approval_id: ApprovalId) -> Approval | None:
         return _one(await self._rows("approval", to_uuid(approval_id)), to_approval)

@@ -38,9 +38,9 @@ def test_a_state_that_does_not_exist_is_an_error() -> None:
 def test_what_is_shown_is_what_there_is_and_nothing_is_left_out() -> None:
     shown = set(ApprovalShown.model_fields)
     there = set(Approval.__dataclass_fields__)
-    assert shown - there == {"status", "quorum", "approvers"}
+    assert shown - there == {"status", "title", "sentence", "quorum", "approvers"}
     assert there - shown == {"state", "terms"}
 
 
 def test_one_approval_shows_what_is_asked_and_who_voted_besides() -> None:
-    assert set(ApprovalDetailShown.model_fields) - set(ApprovalShown.model_fields) == {"summary", "votes"}
+    assert set(ApprovalDetailShown.model_fields) - set(ApprovalShown.model_fields) == {"card", "summary", "votes"}

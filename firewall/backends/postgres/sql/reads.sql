@@ -136,6 +136,12 @@ select v.id, v.digest, v.agent, v.agent_id, v.action_id, v.name, v.kind, v.risk,
 from aaf.approvals v
 where v.id = $1;
 
+-- name: summaries
+-- What was sealed for the approvers of several approvals.
+select v.id, v.sealed
+from aaf.approvals v
+where v.id = any ($1::uuid[]);
+
 -- name: votes
 -- The votes on an approval, oldest first.
 select o.voter, o.choice, o.comment, o.at
@@ -169,8 +175,8 @@ join aaf.policies p on p.revision = x.revision;
 select x.revision from aaf.active_policy x;
 
 -- name: catalogs
--- Users' catalogs in force, newest first, without their texts.
-select c.id, c.service, c.revision, c.hosts, c.operations, c.added_by, c.added_at, '' as facts
+-- Users' catalogs in force, newest first, with the beginning of their texts.
+select c.id, c.service, c.revision, c.hosts, c.operations, c.added_by, c.added_at, left(c.facts, 8192) as facts
 from aaf.catalogs c
 where c.removed_at is null and ($1::uuid is null or c.id < $1)
 order by c.id desc

@@ -178,6 +178,7 @@ async def test_an_approval_opens_its_summary_and_counts_its_votes(world: World) 
     assert (found.approval.state, found.summary) == (State.APPROVED, {"body": "hello"})
     assert [vote.voter for vote in found.votes] == ["ann"]
     assert await world.reads.pending_count(world.agent_id) == 0
+    assert await world.reads.summaries([approval_id, ApprovalId(fresh("apr"))]) == {approval_id: {"body": "hello"}}
 
 
 async def test_the_state_that_counts_is_found_not_the_one_that_was_written(world: World, database: Any) -> None:
@@ -209,24 +210,24 @@ async def test_entries_are_found_between_positions_by_event_and_by_what_they_men
     assert [entry.seq for entry in chain] == list(range(size + 1))
 
 
-async def test_catalogs_in_force_are_listed_without_their_texts_and_shown_with_them(world: World) -> None:
-    for service, facts in (("bank", "one"), ("shop", "two"), ("bank", "three")):
+async def test_catalogs_in_force_are_listed_with_the_beginning_of_their_texts_and_shown_with_all(world: World) -> None:
+    for service, facts in (("bank", "one"), ("shop", "two"), ("bank", "three" * 2000)):
         change = AddCatalog(
             catalog_id=CatalogId(fresh("cat")), service=service, revision=f"sha256:{facts}", facts=facts, hosts=("a.test",),
-            operations=7, by="ann", count_limit=9, bytes_limit=99,
+            operations=7, by="ann", count_limit=9, bytes_limit=99_999,
         )  # fmt: skip
         await world.append(
             Item(drafts=(catalog_added(service, change.revision, hosts=change.hosts, operations=7, by="ann"),), change=change)
         )
     newest, oldest = await world.reads.catalogs(before=None, limit=9)
     assert [(row.service, row.revision, row.facts) for row in (newest, oldest)] == [
-        ("bank", "sha256:three", ""),
-        ("shop", "sha256:two", ""),
+        ("bank", f"sha256:{'three' * 2000}", ("three" * 2000)[:8192]),
+        ("shop", "sha256:two", "two"),
     ]
     assert list(await world.reads.catalogs(before=newest.id, limit=9)) == [oldest]
     found = await world.reads.catalog("bank")
     assert found is not None
-    assert (found.facts, found.hosts, found.operations, found.added_by) == ("three", ("a.test",), 7, "ann")
+    assert (found.facts, found.hosts, found.operations, found.added_by) == ("three" * 2000, ("a.test",), 7, "ann")
     assert await world.reads.catalog("nobody") is None
 
 
