@@ -23,7 +23,7 @@ _SAID: Final = """
     block build bulk call cancel capture change check clear clone close comment commit complete configure confirm connect convert
     copy count create deactivate decline decrypt delete deny deploy deregister describe destroy detach disable disassociate dismiss
     download drop edit enable encrypt evaluate exec execute expire export fetch find finalize follow fork generate get grant import
-    insert install invite invoke join kick kill launch leave like link list lock login logout lookup mark merge modify move mute
+    insert install invite invoke join kick kill launch leave like link list lock login logout lookup mark merge modify move mute new
     open patch pause pin ping poll post preview promote prune publish pull purge push put query read rebuild redeliver refund
     register reject release remove rename render replace reply report request rerun reset resolve restart restore resume retrieve
     revoke rollback rotate run save scale schedule search send set share show sign simulate snooze star start stop submit subscribe
@@ -63,7 +63,7 @@ def phrase(
     if service == "git":
         return _git(operation, resource)
     if service in _PACKAGES:
-        verb = _PACKAGE_WORDS.get(operation, operation.replace("-", " "))
+        verb = _PACKAGE_WORDS.get(operation, operation.replace("-", " ") or "call")
         return f"{visible(verb, PART)} {where}".strip()
     name = visible(operation, NAME)
     if service == "grpc" or source == "api":
@@ -149,6 +149,8 @@ def _words(service: str, operation: str, where: str) -> str:
         return ""
     if len(what) > 1 and what[0] in ("or", "and") and what[1] in _VERBS:
         verb, what = f"{verb} {what[0]} {what[1]}", what[2:]
+    if verb == "new":
+        verb = "create"
     if service == "stripe" and verb == "post":
         verb = "create" if what == _once(what) else "update"
     what = _once(what)
