@@ -10,6 +10,7 @@ from firewall.classify.aws import Aws
 from firewall.classify.catalog.operation import Catalog
 from firewall.classify.generic import Generic, method_kind
 from firewall.classify.git import Git
+from firewall.classify.google import Google
 from firewall.classify.graphql import GraphQL
 from firewall.classify.grpc import Grpc
 from firewall.classify.known import NOBODY, Known
@@ -21,9 +22,22 @@ from firewall.classify.packages import Packages
 from firewall.classify.risk import risk_of
 from firewall.classify.signs import Sign, signs
 from firewall.classify.signs import wants_body as signs_want_body
+from firewall.classify.slack import Slack
 from firewall.request import Request
 
-NAMERS: tuple[Classifier, ...] = (Aws(), Mcp(), GraphQL(), Git(), Grpc(), Packages(), OAuth(), Catalog(), Generic())
+NAMERS: tuple[Classifier, ...] = (
+    Aws(),
+    Google(),
+    Slack(),
+    Mcp(),
+    GraphQL(),
+    Git(),
+    Grpc(),
+    Packages(),
+    OAuth(),
+    Catalog(),
+    Generic(),
+)
 """From the particular to the general; the last knows every request."""
 
 

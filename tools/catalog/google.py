@@ -21,6 +21,8 @@ DOCUMENTS = "googleapiclient/discovery_cache/documents"
 
 _EXPRESSION = re.compile(r"\{(\+?)([A-Za-z0-9_.]+)\}")
 _PLAIN_SEGMENT = re.compile(r"[A-Za-z0-9_.-]+")
+_ONE_SEGMENT = re.compile(r"(?:(?:\[[^\]/^]+\]|\\[dw])(?:[+*]|\{\d+(?:,\d*)?\})?)+")
+"""`[0-9]{0,20}`: characters of a kind, none of them a slash."""
 _REGIONAL = re.compile(r"(?P<service>[a-z0-9-]+)\.(?P<place>[a-z0-9-]+)\.rep\.googleapis\.com")
 
 
@@ -134,17 +136,15 @@ def _parameter(name: str, *, plus: bool, pattern: str | None, whole: bool) -> st
 
 def segments_of(pattern: str) -> str | None:
     """`^projects/[^/]+/locations/[^/]+$` → `projects/*/locations/*`; `.*` as the last part → `**`. None: not of that form."""
-    if not (pattern.startswith("^") and pattern.endswith("$")):
-        return None
-    parts = pattern[1:-1].replace("[^/]+", "\x00").split("/")
+    parts = pattern.removeprefix("^").removesuffix("$").replace("[^/]+", "\x00").split("/")
     shaped = []
     for number, part in enumerate(parts):
-        if part == "\x00":
-            shaped.append("*")
-        elif part == ".*" and number == len(parts) - 1:
+        if part == ".*" and number == len(parts) - 1:
             shaped.append("**")
         elif _PLAIN_SEGMENT.fullmatch(part):
             shaped.append(part)
+        elif part == "\x00" or _ONE_SEGMENT.fullmatch(part):
+            shaped.append("*")
         else:
             return None
     return "/".join(shaped)

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from firewall.classify.catalog.facts import Facts
-from tools.catalog import aws, google
+from tools.catalog import aws, google, slack
 from tools.catalog.collection import COLLECTED
 from tools.catalog.packages import SCRATCH, Package, fetched
+from tools.catalog.sdks import SDKS
 from tools.catalog.vendors import VENDORS
 
 FACTS = Path(__file__).parents[2] / "firewall" / "classify" / "facts"
@@ -35,5 +36,6 @@ SOURCES: dict[str, Source] = {
         generate=aws.generate,
     ),
     "google": Source(packages=(_pypi("google-api-python-client", "2.202.0"),), generate=google.generate),
-    **{each.service: Source(packages=(each.package,), generate=each.generate) for each in (*VENDORS, *COLLECTED)},
+    "slack": Source(packages=slack.PACKAGES, generate=slack.generate),
+    **{each.service: Source(packages=(each.package,), generate=each.generate) for each in (*VENDORS, *SDKS, *COLLECTED)},
 }
