@@ -8,6 +8,7 @@ import re
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -138,18 +139,23 @@ def read_answer(buffer: bytearray) -> tuple[int, bytes, bool] | None:
         return None
     if end > MAX_HEAD:
         raise Broken("the head is too large")
-    status_line, *lines = bytes(buffer[:end]).split(b"\r\n")
-    status = _STATUS.fullmatch(status_line)
-    if status is None:
-        raise Broken("no HTTP/1.1 status line")
-    length, chunked, keep = _framing(lines)
+    status, length, chunked, keep = _head(bytes(buffer[:end]))
     if chunked:
         body = _dechunk(buffer, end + 4)
     else:
         if len(buffer) - end - 4 > length:
             raise Broken("bytes after the answer")
         body = bytes(buffer[end + 4 :]) if len(buffer) - end - 4 == length else None
-    return None if body is None else (int(status[1]), body, keep)
+    return None if body is None else (status, body, keep)
+
+
+@lru_cache(maxsize=8)  # within a second, answers of one length have one head
+def _head(head: bytes) -> tuple[int, int, bool, bool]:
+    status_line, *lines = head.split(b"\r\n")
+    status = _STATUS.fullmatch(status_line)
+    if status is None:
+        raise Broken("no HTTP/1.1 status line")
+    return int(status[1]), *_framing(lines)
 
 
 def _framing(lines: list[bytes]) -> tuple[int, bool, bool]:

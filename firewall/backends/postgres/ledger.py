@@ -6,6 +6,7 @@ late batch for another.
 """
 
 import asyncio
+import os
 import uuid
 from collections import deque
 from collections.abc import Callable
@@ -55,6 +56,7 @@ class PostgresLedger:
     def __init__(self, connect: Connect, *, writer: WriterId, origin: str, sealer: Sealer) -> None:
         self._connect = connect
         self._writer = writer
+        self._writer_uuid = to_uuid(writer)
         self._origin = origin
         self._sealer = sealer
         self._next_seq = 0
@@ -151,13 +153,13 @@ class PostgresLedger:
     async def _commit(self, batch: list[_Waiting]) -> dict[str, Any]:
         loop = asyncio.get_running_loop()
         deadline = max(waiting.deadline for waiting in batch)
-        number = uuid.uuid4()
+        number = uuid.UUID(bytes=os.urandom(16))
         arguments = self._arguments(batch)
         while True:
             try:
                 connection = await self._connected()
                 answer = await connection.fetchval(
-                    _APPEND, to_uuid(self._writer), number, self._next_seq, *arguments, timeout=max(0.1, deadline - loop.time())
+                    _APPEND, self._writer_uuid, number, self._next_seq, *arguments, timeout=max(0.1, deadline - loop.time())
                 )
                 result: dict[str, Any] = orjson.loads(answer)
                 return result
