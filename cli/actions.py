@@ -1,12 +1,14 @@
 """`aaf actions`: what agents did, or tried to."""
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from cli.client import client
-from cli.output import Json, Limit, emit, facts, table
+from cli.output import Json, Limit, emit, facts, say
+from cli.reading import action_lines
 
 app = typer.Typer(no_args_is_help=True, help="What agents did, or tried to.")
 
@@ -28,10 +30,7 @@ def list_(
 ) -> None:
     """Lists actions, newest first."""
     found = client().every("/v1/actions", limit=limit, agent=agent, effect=effect, host=host)
-    emit(found) if json else table(
-        ("id", "at", "agent", "action", "host", "decision", "status"),
-        [(a["id"], a["at"], a["agent"], a["name"], a["host"], a["decision"], a["status"]) for a in found],
-    )
+    emit(found) if json else say(action_lines(found, datetime.now().astimezone()))
 
 
 @app.command()

@@ -6,7 +6,7 @@ import asyncpg
 import typer
 import uvloop
 
-from cli import actions, agents, approvals, audit, ca, configuration, keys, policy, running
+from cli import actions, agents, approvals, audit, ca, catalog, configuration, keys, policy, running
 from cli.doctor import doctor
 from cli.output import Json, emit, fail, table
 from cli.session import settings
@@ -27,6 +27,7 @@ for name, group in (
     ("approvals", approvals.app),
     ("actions", actions.app),
     ("policy", policy.app),
+    ("catalog", catalog.app),
     ("audit", audit.app),
     ("ca", ca.app),
 ):

@@ -1,14 +1,18 @@
 """`aaf approvals`: what waits for a person, and that person's decision."""
 
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 
 from cli.client import client
-from cli.output import Json, Limit, emit, facts, table
+from cli.output import Json, Limit, emit, say
+from cli.reading import approval_line, approval_page
 from firewall.approval import State
 
 app = typer.Typer(no_args_is_help=True, help="Requests that wait for a person's decision.")
+REMEMBERED = 10_000
+"""Approvals of which `watch` knows what it said last."""
 Id = Annotated[str, typer.Argument(metavar="ID")]
 
 
@@ -20,17 +24,14 @@ def list_(
 ) -> None:
     """Lists approvals, newest first."""
     found = client().every("/v1/approvals", limit=limit, status=status)
-    emit(found) if json else table(
-        ("id", "status", "agent", "action", "host", "risk", "asked"),
-        [(a["id"], a["status"], a["agent"], a["name"], a["host"], a["risk"], a["requested_at"]) for a in found],
-    )
+    emit(found) if json else say(approval_line(each, _now()) for each in found)
 
 
 @app.command()
 def show(approval_id: Id, json: Json = False) -> None:
     """Shows what is asked for, as the approver reads it."""
     found = client().get(f"/v1/approvals/{approval_id}")
-    emit(found) if json else facts(found)
+    emit(found) if json else say(approval_page(found, _now()))
 
 
 @app.command()
@@ -51,12 +52,26 @@ def deny(approval_id: Id, reason: Annotated[str, typer.Option(help="Why; the age
 def watch(json: Json = False) -> None:
     """Shows what waits, then follows approvals as they are asked for and decided; Ctrl-C ends."""
     api = client()
+    told: dict[str, str] = {}
     for event, data in api.events("/v1/events"):
         if event == "open":
             for waiting in reversed(api.every("/v1/approvals", status="pending")):
-                _happened(_as_event(waiting), json)
+                emit(_as_event(waiting)) if json else _tell(waiting, told)
         elif event == "approval":
-            _happened(data, json)
+            emit(data) if json else _tell(api.get(f"/v1/approvals/{data['approval']}"), told)
+
+
+def _tell(approval: Any, told: dict[str, str]) -> None:
+    """One line for each state that an approval comes to. `told`: which it was in when it was last spoken of."""
+    if told.get(approval["id"]) != approval["status"]:
+        say([approval_line(approval, _now())])
+    told[approval["id"]] = approval["status"]
+    if len(told) > REMEMBERED:
+        del told[next(iter(told))]
+
+
+def _now() -> datetime:
+    return datetime.now().astimezone()
 
 
 def _as_event(approval: Any) -> dict[str, Any]:
@@ -70,14 +85,6 @@ def _as_event(approval: Any) -> dict[str, Any]:
         "agent": approval["agent_id"],
         "agent_name": approval["agent"],
     } | {field: approval[field] for field in same}
-
-
-def _happened(data: Any, json: bool) -> None:
-    if json:
-        emit(data)
-    else:
-        shown = ("time", "event", "approval", "agent_name", "name", "host")
-        print(" ".join(str(data[field]) for field in shown if data.get(field)), flush=True)
 
 
 def _decided(approval: Any, json: bool) -> None:

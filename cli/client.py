@@ -37,8 +37,8 @@ class Client:
         given = {name: value for name, value in query.items() if value is not None}
         return self._call("GET", path + (f"?{urllib.parse.urlencode(given)}" if given else ""))
 
-    def post(self, path: str, body: object | None = None) -> Any:
-        return self._call("POST", path, {} if body is None else body)
+    def post(self, path: str, body: object | None = None, seconds: float = TIMEOUT_SECONDS) -> Any:
+        return self._call("POST", path, {} if body is None else body, seconds)
 
     def delete(self, path: str) -> Any:
         return self._call("DELETE", path)
@@ -74,8 +74,8 @@ class Client:
                     event, data = "message", ""
         fail("the control API ended the stream of events")
 
-    def _call(self, method: str, path: str, body: object | None = None) -> Any:
-        with self._request(method, path, body, TIMEOUT_SECONDS) as answer:
+    def _call(self, method: str, path: str, body: object | None = None, seconds: float = TIMEOUT_SECONDS) -> Any:
+        with self._request(method, path, body, seconds) as answer:
             text = answer.read()
         try:
             return json.loads(text) if text else None

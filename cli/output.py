@@ -31,6 +31,12 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     Console().print(shown)
 
 
+def say(lines: Iterable[str]) -> None:
+    """Lines for people, at once: whoever follows sees each as it comes."""
+    for line in lines:
+        print(line, flush=True)
+
+
 def facts(of: Mapping[str, Any]) -> None:
     """One thing, a line a field."""
     width = max(map(len, of), default=0)

@@ -26,6 +26,7 @@ from control_api.faults import (
 )
 from control_api.route import Answer, Call, Route
 from control_api.routes import ROUTES
+from control_api.routes.catalogs import CLASSIFY
 from firewall.errors import Refused
 from firewall.settings import Settings
 
@@ -34,6 +35,9 @@ CORS = web.RequestKey("cors", dict)
 METHODS = frozenset({"GET", "POST", "DELETE", "OPTIONS", "HEAD", "PUT", "PATCH"})
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 WILDCARDS = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 (compared with, not bound)
+
+SERVICE = f"{{service:(?!{CLASSIFY}$)[^{{}}/]+}}"
+"""In the router's words, so that no path means two things."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -45,7 +49,7 @@ def build(context: Context) -> web.Application:
     app[CONTEXT] = context
     app.on_response_prepare.append(_cors)
     for route in ROUTES:
-        app.router.add_route(route.method, route.path, _bound(route), name=None)
+        app.router.add_route(route.method, route.path.replace("{service}", SERVICE), _bound(route), name=None)
     return app
 
 
@@ -61,7 +65,7 @@ def _bound(route: Route) -> Handler:
         query = None
         if route.query is not None:
             query = bodies.parse(route.query, _query(request), "query")
-        body = None if route.body is None else await bodies.read(request, route.body)
+        body = None if route.body is None else await bodies.read(request, route.body, route.body_bytes)
         answer = await route.handler(Call(context=context, caller=caller, request=request, query=query, body=body))
         return answer if isinstance(answer, web.StreamResponse) else _response(route, answer)
 

@@ -16,9 +16,9 @@ TOLD = 3
 """How many of the things that are wrong are named in the detail; `errors` lists all."""
 
 
-async def read[M: BaseModel](request: web.Request, model: type[M]) -> M:
-    """The body as `model`. No body at all reads as `{}`, whatever type a client gives to nothing."""
-    raw = await _raw(request)
+async def read[M: BaseModel](request: web.Request, model: type[M], limit: int = BODY_BYTES) -> M:
+    """The body as `model`. No body at all reads as `{}`, whatever type a client gives to nothing. `limit`: bytes."""
+    raw = await _raw(request, limit)
     if not raw:
         return parse(model, {})
     if request.content_type != "application/json":
@@ -74,13 +74,16 @@ def refuse_nul(text: str) -> None:
         raise BadBody("text may not hold a NUL character")
 
 
-async def _raw(request: web.Request) -> bytes:
-    if request.content_length is not None and request.content_length > BODY_BYTES:
-        raise TooLarge(f"a body may have {BODY_BYTES} bytes")
+async def _raw(request: web.Request, limit: int) -> bytes:
+    if request.content_length is not None and request.content_length > limit:
+        raise TooLarge(f"a body may have {limit} bytes")
+    raw = bytearray()
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            return await request.read()
-    except web.HTTPRequestEntityTooLarge:
-        raise TooLarge(f"a body may have {BODY_BYTES} bytes") from None
+            while chunk := await request.content.readany():
+                raw += chunk
+                if len(raw) > limit:
+                    raise TooLarge(f"a body may have {limit} bytes")
+            return bytes(raw)
     except TimeoutError:
         raise TooSlow(f"a body must arrive within {BODY_SECONDS:.0f} seconds") from None

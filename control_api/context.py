@@ -10,6 +10,7 @@ from control_api.callers import Door
 from control_api.hint import Hint
 from control_api.metrics import Metrics
 from control_api.tail import Tail
+from firewall.classify.known import NOBODY, Known
 from firewall.ids import Prefix, new_id
 from firewall.ports import Engine, Ledger, Revisions
 from firewall.reads import Reads
@@ -24,10 +25,15 @@ class Opa:
     ready: Callable[[], Awaitable[bool]]
 
 
+async def _nobody() -> Known:
+    return NOBODY
+
+
 @dataclass(slots=True, kw_only=True)
 class Context:
     """`modules`: the Rego that ships, by path. `digest_key`: for credentials inside digests. `closing` is set when the process
-    drains: whatever waits or streams then ends."""
+    drains: whatever waits or streams then ends. `reading`: one user's document is read at a time. `known`: what classification goes
+    by now."""
 
     settings: Settings
     ledger: Ledger
@@ -44,6 +50,8 @@ class Context:
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     waiting: dict[str, int] = field(default_factory=dict)
     verifying: asyncio.Lock = field(default_factory=asyncio.Lock)
+    reading: asyncio.Lock = field(default_factory=asyncio.Lock)
+    known: Callable[[], Awaitable[Known]] = _nobody
 
     def new_id(self, prefix: Prefix) -> str:
         return new_id(prefix, time.time_ns() // 1_000_000)

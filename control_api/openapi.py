@@ -11,10 +11,12 @@ from pydantic.json_schema import models_json_schema
 
 from control_api.callers import Role
 from control_api.models import Problem
+from control_api.models.catalogs import SERVICE
 from control_api.route import Route
 
 REF = "#/components/schemas/{model}"
 PREFIXES = {"actions": "act", "agents": "agt", "approvals": "apr", "keys": "key", "tokens": "tok"}
+PATTERNS = {"service": SERVICE}
 SECURITY = {
     "key": {
         "type": "http",
@@ -89,9 +91,10 @@ def _path_parameters(route: Route) -> list[dict[str, Any]]:
     found = []
     for before, part in pairwise(parts):
         if part.startswith("{"):
-            pattern = f"^{PREFIXES[before]}_[0-9a-f]{{32}}$"
+            name = part.strip("{}")
+            pattern = PATTERNS.get(name) or f"^{PREFIXES[before]}_[0-9a-f]{{32}}$"
             schema = {"type": "string", "pattern": pattern}
-            found.append({"name": part.strip("{}"), "in": "path", "required": True, "schema": schema})
+            found.append({"name": name, "in": "path", "required": True, "schema": schema})
     return found
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from aiohttp import web
 from pydantic import BaseModel
 
+from control_api.body import BODY_BYTES
 from control_api.callers import Caller, Role
 from control_api.context import Context
 from control_api.faults import NotFound
@@ -48,7 +49,7 @@ Handler = Callable[[Call], Awaitable[Answer | web.StreamResponse]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """`answer` None: the content is no JSON of a model; `media` says what it is."""
+    """`answer` None: the content is no JSON of a model; `media` says what it is. `body_bytes`: how long a body may be."""
 
     method: str
     path: str
@@ -60,3 +61,4 @@ class Route:
     answer: type[BaseModel] | None = None
     status: int = 200
     media: str = "application/json"
+    body_bytes: int = BODY_BYTES

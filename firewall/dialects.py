@@ -5,9 +5,11 @@ from functools import cache
 from importlib.resources import files
 
 PROTOCOLS = frozenset(
-    {"git", "mcp", "graphql", "grpc", "oauth", "openai", "anthropic", "gemini", "aws", "slack"}
-    | {"pypi", "npm", "cargo", "rubygems", "maven", "go", "nuget", "oci", "docker", "debian", "conda", "composer", "helm", "hex"}
+    {"git", "mcp", "graphql", "openai", "anthropic", "gemini", "aws"}
+    | {"npm", "pypi", "oci", "go", "cargo", "maven", "nuget", "gem"}  # package registries
 )
+_NAMED_BY_FORM = frozenset({"http", "grpc", "oauth"})
+"""Services that classifiers name wherever they meet them, so that nobody need say where."""
 
 SUFFIX = ".facts"
 
@@ -23,6 +25,11 @@ def shipped_services() -> frozenset[str]:
 
 def names() -> frozenset[str]:
     return PROTOCOLS | shipped_services()
+
+
+def reserved() -> frozenset[str]:
+    """What no user's catalog may be called: rules on these names speak of what a protocol says, not of what somebody described."""
+    return (PROTOCOLS | _NAMED_BY_FORM) - shipped_services()
 
 
 def dialect(name: str) -> str:

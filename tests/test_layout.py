@@ -29,6 +29,7 @@ ELSEWHERE = {
     "cli/audit.py": "e2e/test_up.py",
     "cli/bootstrap.py": "e2e/test_up.py",
     "cli/ca.py": "e2e/test_up.py",
+    "cli/catalog.py": "e2e/test_up.py",
     "cli/client.py": "e2e/test_up.py",
     "cli/configuration.py": "e2e/test_up.py",
     "cli/database.py": "e2e/test_up.py",

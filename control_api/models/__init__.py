@@ -1,9 +1,27 @@
 """The bodies and query strings that the API takes and gives. OpenAPI is generated from these."""
 
 from control_api.models.actions import ActionQuery, Actions, ActionShown, Submission, Wait
-from control_api.models.approvals import ApprovalDetailShown, ApprovalQuery, Approvals, ApprovalShown, Approve, Deny, Vote
+from control_api.models.approvals import (
+    ApprovalDetailShown,
+    ApprovalQuery,
+    Approvals,
+    ApprovalShown,
+    Approve,
+    CardShown,
+    Deny,
+    Vote,
+)
 from control_api.models.audit import Bad, Entries, EntryQuery, EntryShown, HeadShown, Verified
 from control_api.models.base import Dependency, Done, FieldProblem, Live, Nothing, Page, Problem, Ready
+from control_api.models.catalogs import (
+    ActionClassified,
+    AskedRequest,
+    CatalogAdded,
+    CatalogDetail,
+    Catalogs,
+    CatalogShown,
+    NewCatalog,
+)
 from control_api.models.people import (
     AgentCredential,
     Agents,
@@ -18,6 +36,7 @@ from control_api.models.people import (
 from control_api.models.policy import Policies, PolicyChecked, PolicyDocument, PolicyProblem, PolicyShown
 
 __all__ = [
+    "ActionClassified",
     "ActionQuery",
     "ActionShown",
     "Actions",
@@ -29,7 +48,13 @@ __all__ = [
     "ApprovalShown",
     "Approvals",
     "Approve",
+    "AskedRequest",
     "Bad",
+    "CardShown",
+    "CatalogAdded",
+    "CatalogDetail",
+    "CatalogShown",
+    "Catalogs",
     "Deny",
     "Dependency",
     "Done",
@@ -43,6 +68,7 @@ __all__ = [
     "Keys",
     "Live",
     "NewAgent",
+    "NewCatalog",
     "NewKey",
     "NewToken",
     "Nothing",

@@ -3,10 +3,11 @@
 from pydantic import BaseModel
 
 from control_api import models as m
+from control_api.body import BODY_BYTES
 from control_api.callers import EVERYONE, PEOPLE, Role
 from control_api.metrics import MEDIA_TYPE as METRICS
 from control_api.route import Handler, Route
-from control_api.routes import actions, agents, approvals, audit, bundles, ca, docs, events, health, keys, policies
+from control_api.routes import actions, agents, approvals, audit, bundles, ca, catalogs, docs, events, health, keys, policies
 
 ADMIN = frozenset({Role.ADMIN})
 VOTERS = frozenset({Role.ADMIN, Role.APPROVER})
@@ -33,6 +34,7 @@ def _row(
     *,
     status: int = 200,
     media: str = JSON,
+    body_bytes: int = BODY_BYTES,
 ) -> Route:
     return Route(
         method=method,
@@ -45,6 +47,7 @@ def _row(
         answer=answer,
         status=status,
         media=media,
+        body_bytes=body_bytes,
     )
 
 
@@ -86,6 +89,13 @@ ROUTES: tuple[Route, ...] = (
          "JSON Schema of what policies are asked", media=SCHEMA),
     _row("GET", "/v1/bundles/firewall.tar.gz", bundles.firewall_bundle, OPA,
          "The active policy as an OPA bundle", media=bundles.MEDIA_TYPE),
+    _row("GET", "/v1/catalogs", catalogs.listed, PEOPLE, "List catalogs, users' and shipped", m.Page, answer=m.Catalogs),
+    _row("POST", "/v1/catalogs", catalogs.add, ADMIN, "Add a catalog from a document, or replace it",
+         body=m.NewCatalog, answer=m.CatalogAdded, status=201, body_bytes=catalogs.BODY_BYTES),
+    _row("GET", "/v1/catalogs/{service}", catalogs.show, PEOPLE, "Show a catalog and its facts", answer=m.CatalogDetail),
+    _row("DELETE", "/v1/catalogs/{service}", catalogs.remove, ADMIN, "Remove a user's catalog", answer=m.Done),
+    _row("POST", "/v1/catalogs/classify", catalogs.classified, PEOPLE, "Say which action a request would be",
+         body=m.AskedRequest, answer=m.ActionClassified, body_bytes=catalogs.REQUEST_BYTES),
     _row("GET", "/v1/audit/events", audit.listed, AUDITORS, "List entries of the audit chain", m.EntryQuery, answer=m.Entries),
     _row("POST", "/v1/audit/verify", audit.verify, AUDITORS, "Walk the whole chain", body=m.Nothing, answer=m.Verified),
     _row("GET", "/v1/events", events.stream, PEOPLE, "Actions and approvals as they happen (server-sent events)", media=SSE),

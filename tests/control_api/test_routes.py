@@ -15,7 +15,7 @@ from control_api.route import Answer, Call, Route
 from control_api.routes import ROUTES
 
 PUBLIC = {"/health/live", "/health/ready", "/metrics", "/openapi.json", "/docs", "/v1/ca.pem"}
-CHANGES_NOTHING = {"/v1/policies/check", "/v1/audit/verify"}
+CHANGES_NOTHING = {"/v1/policies/check", "/v1/audit/verify", "/v1/catalogs/classify"}
 """What is asked by POST and is a question all the same."""
 
 
@@ -143,7 +143,7 @@ async def served(api: Any) -> AsyncIterator[str]:
 
 
 def _filled(template: str) -> str:
-    return template.replace("{id}", "x").replace("{token_id}", "x")
+    return template.replace("{id}", "x").replace("{token_id}", "x").replace("{service}", "x")
 
 
 def _matches(template: str, path: str) -> bool:

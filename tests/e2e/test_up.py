@@ -134,6 +134,33 @@ def test_agents_and_keys_are_made_shown_and_ended(system: System) -> None:
     assert system.aaf("agent", "list", env=as_viewer, check=False).returncode == 1
 
 
+def test_a_service_of_ones_own_is_described_tried_and_taken_out(system: System, tmp_path: Path) -> None:
+    document = tmp_path / "shop.yaml"
+    document.write_text(
+        "openapi: 3.0.0\ninfo: {title: The shop, version: '1'}\nservers: [{url: 'https://api.shop.com'}]\n"
+        "paths: {'/orders/{id}': {delete: {operationId: orders.remove, responses: {}}}}\n"
+    )
+    made = json.loads(system.aaf("catalog", "add", str(document), "--service", "shop", "--json").stdout)
+    assert (made["service"], made["source"], made["operations"], made["shipped"]) == ("shop", "shop.yaml", 1, False)
+    tried = ("catalog", "test", "DELETE", "https://api.shop.com/orders/7", "--header", "X-Shop: a")
+
+    def names_it() -> bool:
+        return bool(json.loads(system.aaf(*tried, "--json").stdout)["name"] == "shop:orders.remove")
+
+    until(names_it)
+    shown = system.aaf(*tried).stdout
+    assert shown.startswith("shop:orders.remove")
+    assert f"shop@{made['revision']}" in shown
+    assert "shop" in system.aaf("catalog", "list").stdout
+    assert system.aaf("catalog", "show", "shop", "--facts").stdout.startswith("aaf-facts/1\nservice\tshop\n")
+    document.write_text("openapi: [")
+    refused = system.aaf("catalog", "add", str(document), "--service", "shop", check=False)
+    assert (refused.returncode, "line 1" in refused.stderr or "line 2" in refused.stderr) == (1, True)
+    system.aaf("catalog", "remove", "shop")
+    assert system.aaf("catalog", "remove", "shop", check=False).returncode == 1
+    assert system.aaf("catalog", "test", "GET", "https://a.test", "--header", "none", check=False).returncode == 2
+
+
 def test_a_denied_approval_is_a_403_with_the_reason(system: System) -> None:
     command = ["curl", "-sS", "-m", "60", "-x", system.ready["proxy_url"], "--cacert", system.ready["ca_file"]]
     with subprocess.Popen(

@@ -60,7 +60,7 @@ create table aaf.active_policy (
 );
 
 -- Users' catalogs: one of a service is in force at a time, the others are history. `facts` is text (docs/catalog-format.md),
--- `revision` its SHA-256.
+-- `revision` what names it in decisions.
 create table aaf.catalogs (
     id         uuid primary key,
     service    text not null,
