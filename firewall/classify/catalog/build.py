@@ -8,7 +8,7 @@ from zlib import crc32
 
 from firewall.classify.catalog import layout
 from firewall.classify.catalog.facts import Facts, Operation, Section
-from firewall.classify.catalog.layout import GROUP, KINDS, Way
+from firewall.classify.catalog.layout import GROUP, KINDS, PLACE, VERB_EDGE, Way
 from firewall.classify.catalog.template import Step, Template, joined, parse_template
 from firewall.classify.known import PSEUDO, operators_place
 from firewall.globs import host_suffix, is_glob
@@ -52,10 +52,13 @@ class _Builder:
         self._text, self._at = bytearray(), dict[str, int]()
         self._made: dict[tuple[str, int], int] = {}
         self._frozen: dict[object, int] = {}
+        self._read: dict[tuple[str, Operation], tuple[tuple[Step, ...], _Made]] = {}
         self._services: list[str] = []
+        self._methods: dict[str, int] = {}
         self._places: dict[bytes, list[tuple[str, int]]] = {}
 
     def add(self, facts: Facts, revision: str) -> None:
+        self._read.clear()
         self._services.append(f"{facts.service}\t{facts.service}@{revision}")
         roots: dict[object, int] = {}
         by_host: dict[str, list[int]] = {}
@@ -67,32 +70,33 @@ class _Builder:
                 roots[tuple(numbers)] = self._tree(facts.sections[number] for number in numbers)
             key = layout.suffix_key(host_suffix(host)) if is_glob(host) else layout.host_key(host)
             self._places.setdefault(key, []).append((host, roots[tuple(numbers)]))
-        own = [each for each in facts.sections if not all(host.endswith(PSEUDO) for host in each.hosts)]
+        own = tuple(i for i, each in enumerate(facts.sections) if not all(host.endswith(PSEUDO) for host in each.hosts))
         if own:
-            bases = facts.selves or (None,)
-            root = self._tree(_moved(section, base) for base in bases for section in own)
+            sections = [facts.sections[number] for number in own]
+            moved = [_moved(section, base) for base in facts.selves for section in sections]
+            root = self._tree(moved) if moved else roots[own] if own in roots else self._tree(sections)
             place = operators_place(facts.service)
             self._places.setdefault(layout.host_key(place), []).append((place, root))
 
     def _tree(self, sections: Iterable[Section]) -> int:
-        top, seen = _Node(), set[tuple[str, Operation]]()
+        top = _Node()
         for section in sections:
             for operation in section.operations:
-                if (section.base, operation) not in seen:
-                    seen.add((section.base, operation))
-                    self._insert(top, section.base, operation)
+                self._insert(top, section.base, operation)
         return self._freeze(top)
 
     def _insert(self, node: _Node, base: str, operation: Operation) -> None:
-        template = parse_template(joined(base, operation.template))
-        for step in template.steps:
+        if (base, operation) not in self._read:
+            template = parse_template(joined(base, operation.template))
+            self._read[base, operation] = template.steps, self._make(template, operation)
+        steps, made = self._read[base, operation]
+        for step in steps:
             node = _child(node, step)
-        made = self._make(template, base, operation)
         group = node.groups.setdefault(operation.method, [])
         if made not in group:
             group.append(made)
 
-    def _make(self, template: Template, base: str, operation: Operation) -> _Made:
+    def _make(self, template: Template, operation: Operation) -> _Made:
         needs = tuple(f"?{name}" if value is None else f"?{name}={value}" for name, value in template.query)
         needs += tuple(f"#{name}" for name in operation.headers)
         plan = "/".join(step.text if _easy(step) else layout.ODD + step.text for step in template.steps)
@@ -122,8 +126,8 @@ class _Builder:
     def _freeze(self, node: _Node) -> int:
         """The node's number. Nodes from which the same leads on are one."""
         edges = [(layout.literal_key(text), self._freeze(child)) for text, child in sorted(node.literals.items())]
-        edges += [(layout.verb_key(verb), self._freeze(child)) for verb, child in sorted(node.verbs.items())]
-        edges += [(layout.method_key(method), self._group(made)) for method, made in sorted(node.groups.items())]
+        edges += [(layout.verb_key(verb), self._freeze(child) | VERB_EDGE) for verb, child in sorted(node.verbs.items())]
+        edges += [(layout.method_key(method), self._group(method, made)) for method, made in sorted(node.groups.items())]
         ways = [(Way.VERB, 0, "")] if node.verbs else []
         for token, (kind, child) in node.ways.items():
             last = kind is Way.MANY and not (child.literals or child.verbs or child.ways)
@@ -159,26 +163,31 @@ class _Builder:
             for kind, child, token in ways:
                 self._ways.extend((kind, number if kind is Way.VERB else child, *self._stored(token)))
 
-    def _group(self, made: list[_Made]) -> int:
-        """How many, where their needs stand (a line each; length 0: none has any), and their numbers, the neediest first."""
+    def _group(self, method: str, made: list[_Made]) -> int:
+        """The method's number, how many operations, where their needs stand (a line each; length 0: none has any), and their
+        numbers, the neediest first."""
+        number = self._methods.setdefault(method, len(self._methods))
         ordered = sorted(made, key=lambda each: each.order)
         needs = "\n".join("\t".join(each.needs) for each in ordered) if any(each.needs for each in ordered) else ""
-        group = (len(ordered), *self._stored(needs), *(each.number for each in ordered))
+        group = (number, len(ordered), *self._stored(needs), *(each.number for each in ordered))
         if group not in self._frozen:
             self._frozen[group] = len(self._groups) | GROUP
             self._groups.extend(group)
         return self._frozen[group]
 
     def finish(self, texts: bytes) -> bytes:
-        places = array("I", (len(self._services), *(part for text in self._services for part in self._stored(text))))
-        values = dict[bytes, int]()
+        places = array("I", [0])
+        for names in (self._services, list(self._methods)):
+            places.append(len(names))
+            places.extend(part for text in names for part in self._stored(text))
+        edges = list[tuple[bytes, int]]()
         for key, found in self._places.items():
-            values[key] = len(places)
+            edges.append((key, len(places) | PLACE))
             places.append(len(found))
             for host, root in found:
                 places.extend((root, *self._stored(host)))
-        for key, value in values.items():
-            self._edges[crc32(key, layout.EXACT)] = value
+        places[layout.TOP] = self._number(edges)
+        self._lead_on(places[layout.TOP], [])
         parts: dict[str, array[int] | bytearray] = {
             "edges": _table(self._edges), "one": self._one, "more": self._more, "ways": self._ways, "groups": self._groups,
             "operations": self._operations, "places": places, "text": self._text,
@@ -186,8 +195,8 @@ class _Builder:
         return _packed(parts, texts)
 
 
-def _moved(section: Section, base: str | None) -> Section:
-    return section if base is None else Section(hosts=section.hosts, base=base, operations=section.operations)
+def _moved(section: Section, base: str) -> Section:
+    return Section(hosts=section.hosts, base=base, operations=section.operations)
 
 
 def _easy(step: Step) -> bool:
@@ -232,7 +241,8 @@ def _packed(parts: dict[str, array[int] | bytearray], texts: bytes) -> bytes:
         data = _little(parts[name])
         directory += [layout.HEAD.size + len(body), len(data)]
         body += data + bytes(-len(data) % 8)
-    return layout.HEAD.pack(layout.MAGIC, texts, crc32(body), *directory) + bytes(body)
+    whole = layout.HEAD.pack(layout.MAGIC, texts, 0, *directory) + bytes(body)
+    return layout.HEAD.pack(layout.MAGIC, texts, crc32(memoryview(whole)[layout.CHECKED :]), *directory) + bytes(body)
 
 
 def _little(part: array[int] | bytearray) -> bytes:

@@ -19,8 +19,10 @@ _HOLE = re.compile(r"\{([*+]?)([^{}]*)\}")
 
 def fit_plain(plan: str, segments: Sequence[str]) -> dict[str, str] | None:
     """`plan`: `Step.text` of every step, joined by slashes; literals and whole `{name}` alone."""
-    values: dict[str, str] = {}
-    for token, segment in zip(plan.split("/"), segments, strict=True):
+    tokens, values = plan.split("/"), dict[str, str]()
+    if len(tokens) != len(segments):
+        return None
+    for token, segment in zip(tokens, segments, strict=True):
         if token[:1] == "{":
             if segment in DOTS or "/" in segment:
                 return None
@@ -38,11 +40,13 @@ def fit(plan: str, named: str, segments: Sequence[str], spans: Spans) -> dict[st
         starts.append(at)
         mark = token[:1]
         if mark == ODD and token[1:3] == "{+":
-            start, end = spans[wide]
+            start, end = spans[wide] if wide < len(spans) else (-1, -1)
             if start != at or not _fit_many(token[1:], segments[start:end], values):
                 return None
             at, wide = end, wide + 1
             continue
+        if at == len(segments):
+            return None
         segment = segments[at]
         at += 1
         if mark == "{":
@@ -52,6 +56,8 @@ def fit(plan: str, named: str, segments: Sequence[str], spans: Spans) -> dict[st
                 values[token[1:-1]] = segment
         elif token != segment if mark != ODD else not _fit_one(token[1:], segment, values):
             return None
+    if at != len(segments) or wide != len(spans):
+        return None
     if named:
         starts.append(at)
         for span in named.split("\n"):
@@ -63,7 +69,8 @@ def fit(plan: str, named: str, segments: Sequence[str], spans: Spans) -> dict[st
 
 def fits(token: str, segment: str) -> bool:
     """A segment with pieces and holes in it, with or without names."""
-    return _fit_one(token, segment, {})
+    pieces = _taken_apart(token)[0]
+    return segment.startswith(pieces[0]) and segment.endswith(pieces[-1]) and _fit_one(token, segment, {})
 
 
 def _fit_one(token: str, segment: str, values: dict[str, str]) -> bool:
@@ -108,7 +115,7 @@ def _between(pieces: Sequence[str], text: str) -> list[str] | None:
     return [*values, text[at:end]]
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=1024)
 def _taken_apart(token: str) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
     """Pieces, widths and names."""
     parts = _HOLE.split(token)

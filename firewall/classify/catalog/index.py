@@ -11,18 +11,21 @@ from urllib.parse import parse_qsl
 from zlib import crc32
 
 from firewall.action import Kind, stricter_kind
-from firewall.classify.catalog import layout
 from firewall.classify.catalog.fit import Spans, fit, fit_plain, fits
+from firewall.classify.catalog.head import Damaged, arrays_of
 from firewall.classify.catalog.layout import (
-    ARRAYS,
-    EXACT,
     FILE,
     GROUP,
-    HEAD,
     KIND,
     KINDS,
+    PLACE,
     PLAIN,
+    SERVICES,
+    TOP,
+    VALUE,
+    VERB_EDGE,
     VERBS,
+    Way,
     host_key,
     method_key,
     suffix_key,
@@ -39,37 +42,7 @@ HOSTS = 1024
 """How many hosts' places are remembered."""
 LOW = 0xFFFFFFFF
 
-VERB, PART, ONE, ANY, MANY_PART, MANY, LAST = map(int, layout.Way)
-
-
-class Damaged(ValueError):
-    """Bytes that are no index, or not of this version."""
-
-
-def texts_of(data: bytes | memoryview) -> bytes:
-    """SHA-256 of what the binary was made from. Raises Damaged."""
-    return bytes(_head(memoryview(data))[1])
-
-
-def check(data: bytes | memoryview) -> None:
-    """Reads all of it. Raises Damaged where a byte is another than was written."""
-    view = memoryview(data)
-    if crc32(view[HEAD.size :]) != _head(view)[2]:
-        raise Damaged("its check sum is wrong")
-
-
-def _head(view: memoryview) -> tuple[bytes, bytes, int, list[tuple[int, int]]]:
-    if len(view) < HEAD.size:
-        raise Damaged("shorter than a head")
-    magic, texts, checksum, *numbers = HEAD.unpack_from(view)
-    if magic != layout.MAGIC:
-        raise Damaged("not of this version")
-    arrays = list(zip(numbers[::2], numbers[1::2], strict=True))
-    if any(start % 8 or length % 4 or start + length > len(view) for start, length in arrays[:-1]):
-        raise Damaged("its arrays do not lie within it")
-    if sum(arrays[-1]) > len(view) or (len(view) - arrays[-1][0] - arrays[-1][1]) >= 8:
-        raise Damaged("cut off, or longer than it says")
-    return magic, texts, checksum, arrays
+VERB, PART, ONE, ANY, MANY_PART, MANY, LAST = map(int, Way)
 
 
 class BinaryIndex:
@@ -78,9 +51,7 @@ class BinaryIndex:
     def __init__(self, data: bytes | memoryview) -> None:
         if sys.byteorder != "little":
             raise Damaged("this machine reads numbers from the other end")
-        view = memoryview(data)
-        arrays = dict(zip(ARRAYS, _head(view)[3], strict=True))
-        parts = {name: view[start : start + length] for name, (start, length) in arrays.items()}
+        parts = arrays_of(data)
         self._edges = parts["edges"].cast("Q")
         self._mask = len(self._edges) - 1
         self._one, self._more, self._ways = (parts[name].cast("I") for name in ("one", "more", "ways"))
@@ -88,8 +59,9 @@ class BinaryIndex:
         self._text = parts["text"]
         if len(self._edges) & self._mask or not self._edges:
             raise Damaged("its table has no size of a table")
-        names = [self._said(1 + 2 * i, self._places).split("\t") for i in range(self._places[layout.FILES])]
-        self._services: list[tuple[str, str]] = [(service, catalog) for service, catalog in names]
+        self._services = [(service, catalog) for service, _, catalog in (text.partition("\t") for text in self._listed(SERVICES))]
+        self._methods = {method: number for number, method in enumerate(self._listed(SERVICES + 1 + 2 * len(self._services)))}
+        self._top = self._places[TOP]
         self._roots: dict[str, tuple[int, ...]] = {}
 
     @property
@@ -102,6 +74,8 @@ class BinaryIndex:
     def look_up(
         self, place: str, method: str, segments: tuple[str, ...], query: str, header_names: frozenset[bytes]
     ) -> Match | None:
+        if method not in self._methods:
+            return None
         found: Match | None = None
         for root in self._roots_of(place):
             match = self._walk(root, method, segments, query, header_names)
@@ -125,7 +99,7 @@ class BinaryIndex:
                 edge = edges[slot]
             child = edge & LOW
             if read < length:
-                if child & GROUP:
+                if child >= VERB_EDGE:
                     child = 0
                 ways = more[node]
                 if ways and (ways < VERBS or ":" in segments[read]):
@@ -137,8 +111,8 @@ class BinaryIndex:
                 if child:
                     node, read = child, read + 1
                     continue
-            elif child & GROUP:
-                match = self._settle(child ^ GROUP, method, segments, spans, query, header_names)
+            elif child >= VERB_EDGE:
+                match = self._settle(child, method, segments, spans, query, header_names)
                 if match is not None:
                     return match
                 steps -= length >> 3
@@ -167,22 +141,23 @@ class BinaryIndex:
         turns: list[tuple[int, int, int, int, Spans]],
     ) -> tuple[int, int, Spans, int]:
         """The next of several ways: node (0: it does not lead on), segments read, spans, and what finding out cost."""
-        at = ways + 1 + 4 * number
-        kind, child, start, size = self._ways[at : at + 4]
-        if not until and number + 1 < self._ways[ways]:
+        count, segment, length = self._ways[ways], segments[read], len(segments)
+        kind, child, token = self._way(ways, number)
+        begun = number
+        while kind == PART and not fits(token, segment):
+            number += 1
+            if number == count:
+                return 0, read, spans, number - begun >> 2
+            kind, child, token = self._way(ways, number)
+        if not until and number + 1 < count:
             turns.append((ways, read, number + 1, 0, spans))
-        if kind in (ONE, ANY):
-            return child, read + 1, spans, 0
-        segment, length = segments[read], len(segments)
+        if kind in (ONE, ANY, PART):
+            return child, read + 1, spans, number - begun >> 2
         if kind == VERB:
             before, _, verb = segment.rpartition(":")
-            child = self._edge(verb_key(verb), child) if before else 0
-            return 0 if child & GROUP else child, read + 1, spans, 0
+            return (self._edge(verb_key(verb), child, VERB_EDGE) if before else 0), read + 1, spans, 0
         if kind == LAST:
             return child, length, (*spans, (read, length)), 0
-        token = str(self._text[start : start + size], "utf-8")
-        if kind == PART:
-            return (child if fits(token, segment) else 0), read + 1, spans, 1
         until = begun = (until or read) + 1
         if kind == MANY_PART:
             behind = token[3:]
@@ -194,21 +169,31 @@ class BinaryIndex:
             turns.append((ways, read, number, until, spans))
         return child, until, (*spans, (read, until)), until - begun >> 3
 
-    def _edge(self, text: bytes, node: int) -> int:
+    def _way(self, ways: int, number: int) -> tuple[int, int, str]:
+        """Its kind, node and token."""
+        at = ways + 1 + 4 * number
+        kind, child, start, size = self._ways[at : at + 4]
+        return kind, child, str(self._text[start : start + size], "utf-8") if size else ""
+
+    def _edge(self, text: bytes, node: int, sort: int) -> int:
+        """The value of an edge of that sort, or 0."""
         edges, mask, key = self._edges, self._mask, crc32(text, node)
         slot = key & mask
         while edge := edges[slot]:
             if edge >> 32 == key:
-                return edge & LOW
+                return edge & VALUE if edge & ~VALUE & LOW == sort else 0
             slot = slot + 1 & mask
         return 0
 
     def _settle(
         self, at: int, method: str, segments: tuple[str, ...], spans: Spans, query: str, header_names: frozenset[bytes]
     ) -> Match | None:
-        """The operation of a group (`_Builder._group`) that the request is, if it is any."""
-        number, raised = at + 3, -1
-        if self._groups[at + 2]:
+        """The operation of a group (`_Builder._group`) that the request is, if it is any. `at`: an edge's value."""
+        if at & ~VALUE != GROUP or self._groups[at & VALUE] != self._methods[method]:
+            return None
+        at &= VALUE
+        number, raised = at + 4, -1
+        if self._groups[at + 3]:
             number, raised = self._chosen(at, query, header_names)
             if not number:
                 return None
@@ -240,12 +225,12 @@ class BinaryIndex:
             have.add(f"?{name}")
             have.add(f"?{name}={value}")
         chosen, kind, met = 0, -1, list[frozenset[str]]()
-        for i, line in enumerate(self._said(at + 1, groups).split("\n")):
+        for i, line in enumerate(self._said(at + 2, groups).split("\n")):
             needs = frozenset(line.split("\t")) if line else frozenset[str]()
             if needs <= have and not any(needs < other for other in met):
                 met.append(needs)
-                chosen = chosen or at + 3 + i
-                kind = max(kind, operations[3 * groups[at + 3 + i] + 2] & KIND)
+                chosen = chosen or at + 4 + i
+                kind = max(kind, operations[3 * groups[at + 4 + i] + 2] & KIND)
         return chosen, kind
 
     def _roots_of(self, place: str) -> tuple[int, ...]:
@@ -258,20 +243,23 @@ class BinaryIndex:
 
     def _find(self, place: str) -> Iterator[int]:
         """Of the host itself, then of globs, those with more literal labels at their ends first."""
-        yield from self._listed(host_key(place), place)
+        yield from self._there(host_key(place), place)
         rest = place
         while True:
-            yield from self._listed(suffix_key(rest), place)
+            yield from self._there(suffix_key(rest), place)
             if not rest:
                 return
             rest = rest.partition(".")[2]
 
-    def _listed(self, key: bytes, place: str) -> Iterator[int]:
-        at = self._edge(key, EXACT)
+    def _there(self, key: bytes, place: str) -> Iterator[int]:
+        at = self._edge(key, self._top, PLACE)
         for entry in range(at + 1, at + 1 + 3 * self._places[at], 3) if at else ():
             host = self._said(entry + 1, self._places)
             if host == place or (is_glob(host) and host_pattern((host,)).fullmatch(place)):
                 yield self._places[entry]
+
+    def _listed(self, at: int) -> list[str]:
+        return [self._said(at + 1 + 2 * i, self._places) for i in range(self._places[at])]
 
     def _said(self, at: int, numbers: "memoryview[int]") -> str:
         start, size = numbers[at : at + 2]

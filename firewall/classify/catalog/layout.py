@@ -1,12 +1,13 @@
 """The binary form of catalogs: what `build` writes and `index` reads (docs/catalog-format.md, "The binary").
 
 One file of flat arrays, little-endian. A head of `HEAD.size` bytes: magic, SHA-256 of what it was made from, CRC-32 of all that
-follows the head, and offset and length (bytes) of every array in `ARRAYS`, each at a multiple of 8.
+follows, and offset and length (bytes) of every array in `ARRAYS`, each at a multiple of 8.
 
 A *node* stands for "so many segments were read". What leads from it is found by one hash table, `edges`, of open addressing: the
-key is a CRC-32 that starts from the node's number, the value a node or, with `GROUP` set, the operations of a method that end
-there. No two edges have one key: `build` gives a node another number where they would. What a request asks for may still collide;
-every operation that was found is therefore compared with the whole path at the end.
+key is a CRC-32 that starts from the node's number, the value another node, or the operations of a method that end here, or a host's
+places. No two edges have one key: `build` gives a node another number where they would. What a request asks for may still have the
+key of another edge, by chance or because somebody worked for it. So edges of different sorts do not stand in for each other, and
+what was found is proved: hosts and methods are compared, and every segment of the path with the operation's (`fit`).
 """
 
 import struct
@@ -16,16 +17,19 @@ from firewall.action import Kind
 
 MAGIC = b"aaf-catalog/1\n\0\0"
 ARRAYS = ("edges", "one", "more", "ways", "groups", "operations", "places", "text")
+CHECKED = 52
+"""From here on the check sum counts."""
 HEAD = struct.Struct(f"<16s32sI{len(ARRAYS) * 2}I")
-GROUP = 1 << 31
+VERB_EDGE, GROUP, PLACE = 1 << 30, 2 << 30, 3 << 30
+"""What an edge is, in its value: below `VERB_EDGE` a literal's node."""
+VALUE = VERB_EDGE - 1
 VERBS = 1 << 31
 """In `more`: its ways count only for a segment that holds a colon; for another one `one` says all."""
 KINDS = tuple(Kind)
 
-EXACT = 0
-"""The node whose edges are hosts."""
-FILES = 0
-"""Where in `places` the list of services stands; hosts follow."""
+TOP, SERVICES = 0, 1
+"""Where in `places` the number of the node stands whose edges are hosts, and how many services there are. Offset and length of each
+service's two names follow, then how many methods there are, of each the same, and the lists of hosts."""
 
 PLAIN = 8
 """In an operation's flags, beside its kind (the lower three bits): every step is one segment, and there is no `{name=…}`. The

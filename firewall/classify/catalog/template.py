@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 MAX_TEMPLATE = 1000
 MAX_SEGMENTS = 64
@@ -91,6 +92,8 @@ def joined(base: str, template: str) -> str:
 
 def _split(path: str) -> list[str]:
     """At the slashes that do not stand in braces."""
+    if "=" not in path:  # no {name=a/*}
+        return path.split("/")
     parts, depth, start = list[str](), 0, 0
     for i, character in enumerate(path):
         if character == "{":
@@ -109,6 +112,12 @@ def _segment(raw: str, steps: list[Step], spans: list[Span], *, last: bool) -> N
         if found[1]:
             raise ValueError(f"{raw!r}: {{name=…}} has no + or *")
         return _pattern(found[2], found[3], raw[found.end() :], steps, spans)
+    steps.append(_step(raw, last))
+    return None
+
+
+@lru_cache(maxsize=1 << 14)  # the same few segments stand in most templates
+def _step(raw: str, last: bool) -> Step:
     pieces, holes, at = list[str](), list[Hole](), 0
     for found in _HOLE.finditer(raw):
         if found[3] is not None:
@@ -125,8 +134,7 @@ def _segment(raw: str, steps: list[Step], spans: list[Span], *, last: bool) -> N
         raise ValueError(f"{raw!r}: a parameter of several segments begins its segment and is the only one in it")
     if not holes and raw in DOTS and not (last and raw == ""):
         raise ValueError("an empty segment or a dot segment")
-    steps.append(Step(pieces=tuple(pieces), holes=tuple(holes)))
-    return None
+    return Step(pieces=tuple(pieces), holes=tuple(holes))
 
 
 def _pattern(name: str, pattern: str, verb: str, steps: list[Step], spans: list[Span]) -> None:
