@@ -38,8 +38,7 @@ def signs(subject: Subject) -> Sign:
 
 
 def _of_body(subject: Subject) -> Kind:
-    content = subject.content
-    if content.problem:
+    if subject.content.problem:
         return Kind.UNKNOWN if _matters(subject) else Kind.READ
     return batch_kind(subject)
 
