@@ -1,5 +1,5 @@
 """Many requests in the body of one (OData 4.01, part 1, section 11.7; Google's batch; Microsoft Graph's and OData's JSON batch;
-the Graph API's `batch` field): the strictest part decides what the whole does.
+the Graph API's `batch` field; JSON-RPC 2.0): the strictest part decides what the whole does.
 """
 
 import re
@@ -9,6 +9,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from firewall.action import Kind, stricter_kind
+from firewall.classify.catalog.verbs import kind_of
 from firewall.classify.content import Part
 from firewall.classify.content_json import read_json, refuse_lookalikes
 from firewall.classify.content_multipart import read_multipart
@@ -55,6 +56,8 @@ def batch_kind(subject: Subject) -> Kind:
             return _strictest(subject, _of_parts(content.parts))
         if isinstance(content.json, dict) and _last(request.segments) in _ENDS:
             return _strictest(subject, _of_json(content.json))
+        if isinstance(content.json, dict | list):
+            return _of_calls(content.json)
         if content.form and _FACEBOOK.fullmatch(request.host):
             batches = [value for name, value in content.form if name == "batch"]
             return _strictest(subject, _of_list(read_json(batches[0].encode()), "relative_url")) if batches else Kind.READ
@@ -136,6 +139,19 @@ def _of_http(data: bytes) -> Inner:
 def _of_json(value: Mapping[str, Any]) -> Iterator[Inner]:
     refuse_lookalikes(value, ("requests",))
     return _of_list(value["requests"], "url") if "requests" in value else iter(())
+
+
+def _of_calls(value: dict[str, Any] | list[Any]) -> Kind:
+    """JSON-RPC says what it does by the verbs of its methods (`user.delete`)."""
+    calls, kind = value if isinstance(value, list) else [value], Kind.READ
+    if not any(isinstance(call, dict) and "jsonrpc" in call for call in calls[:PARTS]):
+        return kind
+    if len(calls) > PARTS:
+        return Kind.UNKNOWN
+    for call in calls:
+        if isinstance(call, dict) and isinstance(call.get("method"), str):
+            kind = stricter_kind(kind, kind_of("GET", "", call["method"][:200]))
+    return kind
 
 
 def _of_list(requests: Any, url: str) -> Iterator[Inner]:

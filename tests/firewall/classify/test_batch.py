@@ -66,6 +66,21 @@ def test_what_a_catalog_says_of_a_part_counts(url: str) -> None:
     assert batch_kind(subject) is Kind.EXECUTE
 
 
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        ({"jsonrpc": "2.0", "method": "user.get"}, "write"),
+        ({"jsonrpc": "2.0", "method": "user.delete"}, "delete"),
+        ([{"jsonrpc": "2.0", "method": "a"}, {"jsonrpc": "2.0", "method": "deleteUser"}], "delete"),
+        ([{"jsonrpc": "2.0", "method": "a"}] * (PARTS + 1), "unknown"),
+        ({"method": "user.delete"}, "write"),
+        ([{"method": "user.delete"}], "write"),
+    ],
+)
+def test_json_rpc_is_as_strict_as_the_verbs_of_its_methods(body: object, kind: str) -> None:
+    assert classify(request("/rpc", "application/json", json.dumps(body).encode())).kind == kind
+
+
 METHODS = st.sampled_from(["GET", "POST", "DELETE", "get", "X", "", "PATCH"])
 
 
