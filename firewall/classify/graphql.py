@@ -19,7 +19,7 @@ from firewall.classify.content_type import Unreadable
 from firewall.classify.described import described
 from firewall.classify.graphql_document import Operation, read_document
 from firewall.classify.meaning import Meaning, Subject
-from firewall.classify.naming import shown, together
+from firewall.classify.naming import listed, shown, together
 
 BATCH: Final = 100
 
@@ -226,6 +226,6 @@ def _meaning(subject: Subject, asked: list[_Asked]) -> Meaning:
         operation=together(name for one in asked for name in one.names),
         kind=kind,
         lowers=bool(service) or subject.known.speaks("graphql", subject.request.host),
-        resource={"fields": together(fields)} if fields else {},
+        resource={"fields": listed(fields)} if fields else {},
         details=details,
     )

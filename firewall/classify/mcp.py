@@ -18,13 +18,14 @@ from firewall.classify.content_json import refuse_lookalikes
 from firewall.classify.content_type import Unreadable
 from firewall.classify.described import described
 from firewall.classify.meaning import Meaning, Subject
-from firewall.classify.naming import name_of, shown, together
+from firewall.classify.naming import listed, name_of, shown, together
 
 BATCH: Final = 100
 """Messages in one batch (2025-03-26 alone had them)."""
 
 NOTHING: Final = "-"
-"""Stands among the resources of a batch for a message that has none of this name."""
+"""Stands among the resources of a batch for a message that has none of this name: a rule that allows a tool does not allow what
+comes along with it."""
 
 KINDS: Final[Mapping[str, Kind]] = {
     "initialize": Kind.READ,
@@ -152,7 +153,7 @@ def _meaning(subject: Subject, value: Any) -> Meaning:
     kind = Kind.READ
     resource, details = dict[str, str](), dict[str, str]()
     for name in {name for one in read for name in one.resource}:
-        resource[name] = together(one.resource.get(name, NOTHING) for one in read)
+        resource[name] = listed(one.resource.get(name, NOTHING) for one in read)
     for number, one in enumerate(read, 1):
         kind = stricter_kind(kind, one.kind)
         details |= one.details if len(read) == 1 else {f"{number}. {name}": text for name, text in one.details.items()}

@@ -36,6 +36,15 @@ def together(names: Iterable[str]) -> str:
     return text
 
 
+def listed(names: Iterable[str]) -> str:
+    """Several values of one resource, as rules on `resources` look at them (docs/policy.md): joined with commas, sorted, each once.
+    Raises Unreadable for more than are read one by one."""
+    text = ",".join(sorted(set(names)))
+    if len(text) > TEXT:
+        raise Unreadable("too many resources at once")
+    return text
+
+
 def shown(value: Any, limit: int = TEXT) -> str:
     """A text as it is, anything else as compact JSON; cut at `limit` characters."""
     text = value if isinstance(value, str) else orjson.dumps(value).decode()

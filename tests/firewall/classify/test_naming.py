@@ -1,7 +1,7 @@
 import pytest
 
 from firewall.classify.content_type import Unreadable
-from firewall.classify.naming import NAME, OPERATION, TEXT, name_of, shown, together
+from firewall.classify.naming import NAME, OPERATION, TEXT, listed, name_of, shown, together
 
 
 @pytest.mark.parametrize("text", ["a", "get-weather_2", "ns.tool/x:y", "werkzeug-ß", "a" * NAME])
@@ -19,6 +19,12 @@ def test_several_names_are_told_in_one_order_and_begin_like_none_of_them() -> No
     assert (together(["b", "a", "b"]), together(["a", "a"])) == ("{a,b}", "a")
     with pytest.raises(Unreadable):
         together(f"name{number}" for number in range(OPERATION))
+
+
+def test_several_resources_are_a_list_as_rules_read_it() -> None:
+    assert listed(["b", "a", "b"]) == "a,b"
+    with pytest.raises(Unreadable):
+        listed(f"name{number}" for number in range(TEXT))
 
 
 def test_a_text_is_cut_where_it_would_fill_the_page() -> None:
