@@ -14,7 +14,7 @@ from firewall.classify.content_json import refuse_lookalikes
 from firewall.classify.content_type import Unreadable
 from firewall.classify.described import described
 from firewall.classify.meaning import Meaning, Subject
-from firewall.classify.naming import name_of, shown
+from firewall.classify.naming import listed, name_of, shown
 
 GRANTS: Final[Mapping[str, str]] = {
     "urn:ietf:params:oauth:grant-type:device_code": "device_code",
@@ -120,7 +120,7 @@ def _meaning(subject: Subject, fields: Mapping[str, list[str]], other: tuple[str
     for name, values in fields.items():
         if name in _ONCE and len(values) > 1:
             raise Unreadable(f"{name} twice")
-    resource = {name: shown(" ".join(fields[name]), 300) for name in _RESOURCE if any(fields.get(name, ()))}
+    resource = {name: _listed(name, fields[name]) for name in _RESOURCE if any(fields.get(name, ()))}
     client = _basic(subject)
     if client is not None and resource.setdefault("client_id", client) != client:
         raise Unreadable("two clients")
@@ -131,6 +131,11 @@ def _meaning(subject: Subject, fields: Mapping[str, list[str]], other: tuple[str
         operation, _, kind = other
     details = {name: shown(" ".join(fields[name]), 300) for name in _SHOWN if any(fields.get(name, ()))}
     return Meaning(service="oauth", operation=operation, kind=kind, resource=resource, details=details)
+
+
+def _listed(name: str, values: list[str]) -> str:
+    """Scopes stand in one text (RFC 6749, section 3.3); the others may be given several times. The client is one text."""
+    return shown(values[0], 300) if name == "client_id" else listed(" ".join(values).split() if name == "scope" else values)
 
 
 def _basic(subject: Subject) -> str | None:
