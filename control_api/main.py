@@ -8,6 +8,7 @@ import ssl
 import sys
 from collections.abc import AsyncIterator
 from importlib.metadata import version
+from pathlib import Path
 
 import structlog
 from aiohttp import web
@@ -20,12 +21,14 @@ from control_api.metrics import Metrics
 from control_api.tail import Tail
 from firewall import policy
 from firewall.audit.events import policy_activated
+from firewall.backends.knowledge import Knowledge, shipped_index
 from firewall.backends.lifeline import announce, watch
 from firewall.backends.logs import configure_logs
 from firewall.backends.opa import OpaEngine
 from firewall.backends.postgres.down import DOWN
 from firewall.backends.postgres.reads import PostgresReads
 from firewall.backends.postgres.store import Store, UnsafeRole
+from firewall.classify.known import Empty, Known
 from firewall.digest import DIGEST_KEY
 from firewall.errors import LedgerUnavailable
 from firewall.ports import ActivatePolicy, Item, Lost
@@ -86,6 +89,7 @@ async def open_context(settings: Settings) -> AsyncIterator[Context]:
     except (UnsafeRole, LedgerUnavailable, *DOWN) as error:
         raise CannotStart(f"DATABASE_URL: {type(error).__name__}: {error}") from error
     opa = None if settings.opa_url is None else OpaEngine(settings.opa_url)
+    known = Catalogued(settings.data_dir, await Knowledge.open(Empty(), store.catalogs, store.revisions))
     try:
         author = f"aaf {version('agent-action-firewall')}"
         change = ActivatePolicy(revision=compiled.revision, document=document, data=compiled.data, author=author)
@@ -103,6 +107,7 @@ async def open_context(settings: Settings) -> AsyncIterator[Context]:
             digest_key=sealer.derive(DIGEST_KEY),
             metrics=metrics,
             tail=Tail(reads, metrics),
+            known=known,
         )
         await store.listen("aaf_approvals", context.approvals_hint.ring)
         await store.listen("aaf_policy", lambda _payload: context.policy_hint.ring())
@@ -112,7 +117,23 @@ async def open_context(settings: Settings) -> AsyncIterator[Context]:
     finally:
         if opa is not None:
             await opa.close()
+        await known.knowledge.close()
         await store.close()
+
+
+class Catalogued:
+    """What classification goes by. The catalogs that ship are read when somebody first asks: the API starts without them."""
+
+    def __init__(self, data_dir: Path, knowledge: Knowledge) -> None:
+        self.knowledge = knowledge
+        self._data_dir = data_dir
+        self._turn = asyncio.Lock()
+
+    async def __call__(self) -> Known:
+        async with self._turn:
+            if isinstance(self.knowledge.shipped, Empty):
+                self.knowledge.shipped = await asyncio.to_thread(shipped_index, self._data_dir)
+        return self.knowledge()
 
 
 def document_text(settings: Settings) -> str:

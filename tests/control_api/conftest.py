@@ -1,13 +1,30 @@
 """The control API on a database of its own, with the real OPA pulling its bundle where a test needs it."""
 
 from collections.abc import AsyncIterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
+from firewall.catalog_head import shipped_text
+from firewall.classify.catalog.build import build
+from firewall.classify.catalog.facts import parse_facts, revision_of
+from firewall.classify.catalog.index import BinaryIndex
 from tests.control_api.harness import Api, opa_child, running, settings_for, until
+
+
+@pytest.fixture(autouse=True)
+def few_catalogs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One catalog that ships: to make all of them into an index takes many seconds."""
+    monkeypatch.setattr("control_api.main.shipped_index", lambda _folder: github_index())
+
+
+@cache
+def github_index() -> BinaryIndex:
+    text = shipped_text("github")
+    return BinaryIndex(build([(parse_facts(text), revision_of(text))]))
 
 
 @pytest_asyncio.fixture
