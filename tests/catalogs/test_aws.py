@@ -2,11 +2,9 @@
 
 import pytest
 
-from firewall.classify import classify
-from firewall.classify.aws import Aws
-from firewall.classify.generic import Generic
+from tests.catalogs.aws_requests import NotSent, requests
+from tests.catalogs.sample import Sample, scored
 from tests.catalogs.shipped import shipped
-from tools.catalog.score_aws import NotSent, Sent, requests
 
 SAMPLE = """
     apigateway apigatewayv2 bedrock-agent bedrock-agent-runtime bedrock-runtime chime chime-sdk-messaging cloudfront
@@ -22,18 +20,9 @@ NOT_IN_PYTHON = {"StartConversation", "InvokeModelWithBidirectionalStream", "Sta
 
 @pytest.mark.parametrize("everything", [False, True], ids=["required parameters", "every parameter"])
 def test_every_request_of_the_sample_comes_back_under_its_own_name(everything: bool) -> None:
-    wrong, count = [], 0
-    catalogs = shipped(("aws",))
-    services = SAMPLE if not everything else ["s3", "s3control", "lambda", "chime-sdk-messaging", "sqs"]
-    for each in requests(services, everything=everything):
-        if isinstance(each, NotSent):
-            if each.operation not in NOT_IN_PYTHON:
-                wrong.append(f"{each.service} {each.operation}: {each.reason}")
-            continue
-        assert isinstance(each, Sent)
-        count += 1
-        got = classify(each.request, catalogs, (Aws(), Generic()))
-        if (got.service, got.operation) != ("aws", each.expected):
-            wrong.append(f"{each.expected} came back as {got.service}:{got.operation}")
-    assert wrong == []
-    assert count > (300 if everything else 3000)
+    services = ["s3", "s3control", "lambda", "chime-sdk-messaging", "sqs"] if everything else SAMPLE
+    sent = list(requests(services, everything=everything))
+    score = scored((each for each in sent if isinstance(each, Sample)), shipped(("aws",)))
+    assert [each for each in sent if isinstance(each, NotSent) and each.operation not in NOT_IN_PYTHON] == []
+    assert score.wrong == []
+    assert score.total > (300 if everything else 3000)

@@ -72,12 +72,17 @@ class Sdk:
         template = self._template(path)
         last = method.name.rpartition(".")[2]
         known = {method.name, last}
+        said = self.reviewed
+
+        def listed(names: frozenset[str]) -> frozenset[str]:
+            return frozenset({last}) if known & names else frozenset()
+
         reviewed = Reviewed(
-            verbs=self.reviewed.verbs,
-            **{
-                kind: {last} if known & getattr(self.reviewed, kind) else set()
-                for kind in ("reads", "writes", "executes", "deletes")
-            },
+            verbs=said.verbs,
+            reads=listed(said.reads),
+            writes=listed(said.writes),
+            executes=listed(said.executes),
+            deletes=listed(said.deletes),
         )
         return Operation(
             method=method.verb, template=template, kind=kind_of(method.verb, template, last, reviewed), operation=method.name

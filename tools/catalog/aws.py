@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from firewall.action import KIND_ORDER
 from firewall.classify.catalog.facts import Facts, Operation, Section
 from tools.catalog.aws_iam import Iam, read_iam
 from tools.catalog.reviewed_aws import CONDITIONAL_HEADERS, IDENTICAL, POSTED_TOO, kind_of
@@ -173,6 +174,6 @@ def _entry(model: Model, name: str, iam: Iam, *, method: str, template: str, hea
 def _strictest(found: set[Operation]) -> Iterator[Operation]:
     """Services that share a host may describe one operation twice; it is then as strict as the stricter says."""
     by_place: dict[tuple[object, ...], Operation] = {}
-    for entry in sorted(found, key=lambda each: (each.order, list(type(each.kind)).index(each.kind), each.iam_action or "")):
+    for entry in sorted(found, key=lambda each: (each.order, KIND_ORDER.index(each.kind), each.iam_action or "")):
         by_place[entry.order] = entry
     yield from by_place.values()

@@ -23,6 +23,7 @@ _EXPRESSION = re.compile(r"\{(\+?)([A-Za-z0-9_.]+)\}")
 _PLAIN_SEGMENT = re.compile(r"[A-Za-z0-9_.-]+")
 _ONE_SEGMENT = re.compile(r"(?:(?:\[[^\]/^]+\]|\\[dw])(?:[+*]|\{\d+(?:,\d*)?\})?)+")
 """`[0-9]{0,20}`: characters of a kind, none of them a slash."""
+_DEPTH = 16
 _REGIONAL = re.compile(r"(?P<service>[a-z0-9-]+)\.(?P<place>[a-z0-9-]+)\.rep\.googleapis\.com")
 
 
@@ -99,7 +100,8 @@ def _operations(document: Mapping[str, Any], method: Mapping[str, Any], base: st
     parameters = method.get("parameters", {})
     template = _template(method["path"], parameters)
     kind = _kind(verb, template, name)
-    yield base, Operation(method=verb, template=template, kind=kind, operation=name)
+    for each in (template, *_deeper(verb, template)):
+        yield base, Operation(method=verb, template=each, kind=kind, operation=name)
     service = document["servicePath"].strip("/")
     prefix = f"/{service}" if service else ""
     if method.get("useMediaDownloadService"):
@@ -111,6 +113,13 @@ def _operations(document: Mapping[str, Any], method: Mapping[str, Any], base: st
         yield "/", Operation(method=verb, template=place, kind=kind, operation=name)
         # The pieces of a resumable upload go to the place that its start was told.
         yield "/", Operation(method="PUT", template=f"{place}?upload_id", kind=stricter_kind(kind, Kind.WRITE), operation=name)
+
+
+def _deeper(verb: str, template: str) -> Iterator[str]:
+    """Firestore: what lies at an even depth is a document, at an odd one a collection, which no pattern of theirs says."""
+    if verb == "GET" and template.endswith("/documents/*/**}"):
+        for depth in range(3, _DEPTH, 2):
+            yield template.removesuffix("**}") + "/".join("*" * depth) + "}"
 
 
 def _template(path: str, parameters: Mapping[str, Any]) -> str:

@@ -38,8 +38,12 @@ OPENAI = Sdk(
             ),
         ),
     ),
-    more=(Method(verb="GET", path="/realtime", name="realtime.connect"),),
-    notes=("realtime.connect is a WebSocket, which the SDK's api.md does not list",),
+    more=(
+        Method(verb="GET", path="/realtime", name="realtime.connect"),
+        Method(verb="POST", path="/realtime/sessions", name="beta.realtime.sessions.create"),
+        Method(verb="POST", path="/realtime/transcription_sessions", name="beta.realtime.transcription_sessions.create"),
+    ),
+    notes=("realtime.connect (a WebSocket) and beta.realtime are in the SDK's code, not in its api.md",),
 )
 
 ANTHROPIC = Sdk(
@@ -51,6 +55,8 @@ ANTHROPIC = Sdk(
     least=330,
     places=((("api.anthropic.com",), "/"),),
     selves=("/",),
+    more=(Method(verb="POST", path="/v1/complete", name="Completions.New"),),
+    notes=("Completions.New is no more in api.md, but in the SDK's code",),
     reviewed=Reviewed(verbs=frozenset({"count"}), writes=frozenset({"Beta.Environments.Work.Poll"})),
 )
 

@@ -1,4 +1,4 @@
-"""Every method of Google's APIs as google-api-python-client itself builds it (shares nothing with `google.py`).
+"""Every method of Google's APIs as google-api-python-client itself builds it (shares nothing with the generator).
 
 The client is made from each discovery document that it carries; parameters are filled by their patterns, with slashes where no
 pattern forbids them.
@@ -12,14 +12,13 @@ from io import BytesIO
 from re import _constants as sre  # type: ignore[attr-defined]
 from re import _parser  # type: ignore[attr-defined]
 from typing import Any
-from urllib.parse import urlsplit
 
 from google.auth.credentials import AnonymousCredentials
-from googleapiclient.discovery import Resource, build_from_document
+from googleapiclient.discovery import Resource, build_from_document, fix_method_name, key2param
 from googleapiclient.http import MediaIoBaseUpload
 
-from firewall.request import Request, parse
-from tools.catalog.score_aws import NotSent, Sent
+from tests.catalogs.aws_requests import NotSent
+from tests.catalogs.sample import Sample
 
 
 def documents() -> list[str]:
@@ -27,12 +26,13 @@ def documents() -> list[str]:
     return sorted(each.name for each in folder.iterdir() if each.name.endswith(".json") and each.name != "index.json")
 
 
-def requests(names: list[str]) -> Iterator[Sent | NotSent]:
+def requests(names: list[str]) -> Iterator[Sample | NotSent]:
     """One for each method of these documents, and one more for each that takes media."""
     for name in names:
         text = (files("googleapiclient.discovery_cache") / "documents" / name).read_text()
         document = json.loads(text)
-        service = build_from_document(document, credentials=AnonymousCredentials())
+        anyone = AnonymousCredentials()  # type: ignore[no-untyped-call]
+        service = build_from_document(document, credentials=anyone)
         for path, method in _methods(document, ()):
             for media in (False, True) if method.get("supportsMediaUpload") else (False,):
                 try:
@@ -40,7 +40,7 @@ def requests(names: list[str]) -> Iterator[Sent | NotSent]:
                 except Exception as error:
                     yield NotSent(service=name, operation=method["id"], reason=f"{type(error).__name__}: {error}")
                 else:
-                    yield Sent(service=name, expected=method["id"], request=built)
+                    yield built
 
 
 def _methods(node: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
@@ -50,7 +50,7 @@ def _methods(node: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[t
         yield from _methods(resource, (*path, name))
 
 
-def _built(service: Resource, path: tuple[str, ...], method: Mapping[str, Any], *, media: bool) -> Request:
+def _built(service: Resource, path: tuple[str, ...], method: Mapping[str, Any], *, media: bool) -> Sample:
     holder: Any = service
     for name in path[:-1]:
         holder = getattr(holder, _python(name))()
@@ -66,27 +66,19 @@ def _built(service: Resource, path: tuple[str, ...], method: Mapping[str, Any], 
         kind = next((each for each in method["mediaUpload"].get("accept", []) if "*" not in each), "image/png")
         values["media_body"] = MediaIoBaseUpload(BytesIO(b"x"), mimetype=kind, resumable=False)
     made = getattr(holder, _python(path[-1]))(**values)
-    url = urlsplit(made.uri)
-    return parse(
+    return Sample(
         method=made.method,
-        scheme="https",
-        host=url.hostname or "",
-        port=443,
-        target=(f"{url.path}?{url.query}" if url.query else url.path).encode(),
-        headers=[(str(key).encode(), str(value).encode()) for key, value in made.headers.items()],
-        body=b"",
+        url=made.uri,
+        names=frozenset({f"google:{method['id']}"}),
+        headers=tuple((str(key).encode(), str(value).encode()) for key, value in made.headers.items()),
     )
 
 
 def _python(name: str) -> str:
-    from googleapiclient.discovery import fix_method_name
-
     return str(fix_method_name(name)).replace(".", "_").replace("-", "_")
 
 
 def _parameter(name: str) -> str:
-    from googleapiclient.discovery import key2param
-
     return str(key2param(name))
 
 
@@ -101,7 +93,7 @@ def _value(parameter: Mapping[str, Any], *, wide: bool) -> Any:
     pattern = parameter.get("pattern")
     if pattern is None:
         return "one/two" if wide else "a/b c"
-    made = re.sub(r"\[\^/\]\+", "x1", pattern.removeprefix("^").removesuffix("$")).replace(".*", "y1/z1")
+    made = re.sub(r"\[\^/\]\+", "x1", pattern.removeprefix("^").removesuffix("$")).replace(".*", "y1/z1/w1")
     return made if re.fullmatch(r"[A-Za-z0-9_/.-]+", made) else _sample(_parser.parse(pattern))
 
 

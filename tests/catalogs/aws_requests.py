@@ -1,4 +1,4 @@
-"""Every operation of AWS as botocore itself builds and signs it, through the classifier (shares nothing with `aws.py`).
+"""Every operation of AWS as botocore itself builds and signs it, through the classifier (shares nothing with the generator).
 
 A client with made-up credentials is asked for each operation, with parameters filled from its input shape; what it would send is
 caught before it is sent.
@@ -14,7 +14,7 @@ from botocore import UNSIGNED
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 
-from firewall.request import Request, parse
+from tests.catalogs.sample import Sample
 
 SAME_ON_THE_WIRE = {
     "s3:GetBucketLifecycle": "s3:GetBucketLifecycleConfiguration",
@@ -50,17 +50,8 @@ _DEEP = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sent:
-    """`expected`: scope and operation, as the model says."""
-
-    service: str
-    expected: str
-    request: Request
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class NotSent:
-    """An operation for which botocore made no request, and what it said."""
+    """An operation for which a vendor's client made no request, and what it said."""
 
     service: str
     operation: str
@@ -71,14 +62,14 @@ def services() -> list[str]:
     return list(botocore.session.Session().get_available_services())
 
 
-def requests(names: Iterable[str], *, everything: bool = False) -> Iterator[Sent | NotSent]:
+def requests(names: Iterable[str], *, everything: bool = False) -> Iterator[Sample | NotSent]:
     """One for each operation of these services, newest API version. `everything`: optional parameters too."""
     session = botocore.session.Session()
     for name in names:
         yield from _of_service(session, name, everything=everything)
 
 
-def _of_service(session: Any, service: str, *, everything: bool) -> Iterator[Sent | NotSent]:
+def _of_service(session: Any, service: str, *, everything: bool) -> Iterator[Sample | NotSent]:
     metadata = session.get_service_model(service).metadata
     # A token of another kind, and a signature that needs an extension in C: the operation is the same without.
     unsigned = metadata["signatureVersion"] == "bearer" or service == "cloudfront-keyvaluestore"
@@ -109,7 +100,7 @@ def _of_service(session: Any, service: str, *, everything: bool) -> Iterator[Sen
             reason = f"{type(error).__name__}: {error}"
         if caught:
             expected = f"{scope}:{operation}"
-            yield Sent(service=service, expected=SAME_ON_THE_WIRE.get(expected, expected), request=_parsed(caught[-1]))
+            yield _sample(caught[-1], f"aws:{SAME_ON_THE_WIRE.get(expected, expected)}")
         else:
             yield NotSent(service=service, operation=operation, reason=reason)
 
@@ -121,28 +112,18 @@ class _Nothing:
         return iter(())
 
 
-def _parsed(prepared: Any) -> Request:
-    url = urlsplit(prepared.url)
-    target = (url.path or "/") + (f"?{url.query}" if url.query else "")
-    headers = []
-    for name, value in prepared.headers.items():
-        raw = value if isinstance(value, bytes) else str(value).encode()
-        headers.append((name.encode(), raw))
-    body = prepared.body
-    if hasattr(body, "read"):
-        body = body.read()
+def _sample(prepared: Any, name: str) -> Sample:
+    body = prepared.body.read() if hasattr(prepared.body, "read") else prepared.body
     if isinstance(body, str):
         body = body.encode()
-    elif not isinstance(body, bytes | bytearray | None):
-        body = b""
-    return parse(
+    url = urlsplit(prepared.url)
+    fields = ((key, value if isinstance(value, bytes) else str(value).encode()) for key, value in prepared.headers.items())
+    return Sample(
         method=prepared.method,
-        scheme="https",
-        host=url.hostname or "",
-        port=443,
-        target=target.encode(),
-        headers=headers,
-        body=bytes(body or b""),
+        url=f"https://{url.netloc}{url.path or '/'}" + (f"?{url.query}" if url.query else ""),
+        names=frozenset({name}),
+        headers=tuple((key.encode(), value) for key, value in fields),
+        body=bytes(body) if isinstance(body, bytes | bytearray) else b"",
     )
 
 
