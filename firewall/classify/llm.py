@@ -6,7 +6,7 @@ from typing import Final
 
 from firewall.action import Kind, stricter_kind
 from firewall.classify.content_type import Unreadable
-from firewall.classify.llm_body import Inference, may_hold_addresses, read_inference
+from firewall.classify.llm_body import Inference, read_inference, worth_a_walk
 from firewall.classify.meaning import Meaning, Subject
 from firewall.classify.naming import shown
 from firewall.globs import host_pattern
@@ -43,7 +43,7 @@ def enrich(subject: Subject, meaning: Meaning) -> Meaning:
     problem = content.problem
     if not problem and isinstance(content.json, dict):
         try:
-            return _told(meaning, read_inference(content.json, addresses=may_hold_addresses(content.data)))
+            return _told(meaning, read_inference(content.json, talk=worth_a_walk(content.data)))
         except Unreadable as error:
             problem = str(error)
     return replace(meaning, kind=Kind.UNKNOWN, details={**meaning.details, "problem": shown(problem, 300)}) if problem else meaning

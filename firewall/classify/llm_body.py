@@ -35,7 +35,9 @@ _SNAKE = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 _MEMBERS: Final = ("model", "tools", "mcp_servers", "web_search_options", "messages", "input", "contents", "prompt")
 _TALK: Final = frozenset({"messages", "input", "contents", "content", "system", "systemInstruction", "system_instruction"})
-"""Members that hold what was said; a `tools` below is somebody's words."""
+"""Members that hold what was said."""
+_USES: Final = ("tool_use", "server_tool_use", "mcp_tool_use")
+"""Parts of a conversation whose `input`, an object, is the model's words."""
 _OPAQUE: Final = frozenset(
     {
         "parameters", "input_schema", "inputSchema", "output_schema", "schema", "json_schema", "responseSchema", "response_schema",
@@ -51,6 +53,7 @@ _STORED: Final = {
     "cachedContent": "cached_content",
     "cached_content": "cached_content",
     "input_file_id": "batch",
+    "environment_id": "environment",
     "connector_id": "connector",
 }
 """Members that make the provider do what this request does not spell out → what they are shown as."""
@@ -77,20 +80,21 @@ class Inference:
         return listed if len(listed) <= LISTED else (*listed[: LISTED - 1], MORE)
 
 
-def may_hold_addresses(data: bytes) -> bool:
-    """Whether any member of this JSON text can be one that holds an address, by its name; escaped ones count."""
-    return b'rl"' in data or b'ri"' in data or b"\\u" in data  # how all of these names end
+def worth_a_walk(data: bytes) -> bool:
+    """Whether what was said in a conversation can hold an address or a tool, by the names of the members in its JSON text."""
+    addresses = b'rl"' in data or b'ri"' in data  # how all of their names end
+    return addresses or b"\\u" in data or b'definition"' in data or data.count(b'tools"') > 1
 
 
-def read_inference(body: Mapping[str, Any], *, addresses: bool = True) -> Inference:
-    """`addresses` false: it holds none (`may_hold_addresses`), so that what was said need not be looked through. Raises Unreadable
-    for names that a server may read as others."""
+def read_inference(body: Mapping[str, Any], *, talk: bool = True) -> Inference:
+    """`talk` false: what was said is not looked through (`worth_a_walk`). Raises Unreadable for names that a server may read as
+    others."""
     refuse_lookalikes(body, _MEMBERS)
     tools, runs, fetches = dict[str, None](), dict[str, None](), dict[str, None]()
     model = body.get("model")
     if isinstance(model, str) and _SEARCHES.search(model):
         runs["provider:web_search"] = None
-    for name, value in _found(body, addresses):
+    for name, value in _found(body, talk):
         if name == "tool":
             tools[shown(value, 64)] = None
         elif name == "run":
@@ -105,7 +109,7 @@ def read_inference(body: Mapping[str, Any], *, addresses: bool = True) -> Infere
     )
 
 
-def _found(body: Mapping[str, Any], addresses: bool) -> Iterator[tuple[str, str]]:
+def _found(body: Mapping[str, Any], all_of_it: bool) -> Iterator[tuple[str, str]]:
     """(`tool`, its name), (`run`, what), (`fetch`, address). The document is no deeper and no wider than `content_json` allows."""
     pending: list[tuple[Any, bool]] = [(body, False)]
     while pending:
@@ -113,20 +117,31 @@ def _found(body: Mapping[str, Any], addresses: bool) -> Iterator[tuple[str, str]
         if isinstance(value, list):
             pending += [(item, talk) for item in value if isinstance(item, dict | list)]
             continue
-        if value.get("type") == "url" and isinstance(value.get("url"), str):
+        kind = value.get("type")
+        if kind == "url" and isinstance(value.get("url"), str):
             yield "fetch", value["url"]
+        elif kind == "tool_definition":
+            yield from _tool(value.get("definition"))
         for name, member in value.items():
-            if not talk:
+            if name == "tools" and isinstance(member, list):  # some may join in the midst of a conversation
+                for tool in member:
+                    yield from _tool(tool)
+            elif not talk:
                 yield from _member(name, member)
             if isinstance(member, str):
                 if name.endswith(("_url", "_uri", "Uri", "Url")) and _FETCHED.match(member):
                     yield "fetch", member
-            elif isinstance(member, dict | list) and name not in _OPAQUE:
+            elif isinstance(member, dict | list) and not _passed_on(name, member, kind):
                 if name.endswith("_url") and isinstance(member, dict) and isinstance(member.get("url"), str):
                     yield "fetch", member["url"]
                 inner = talk or name in _TALK
-                if addresses or not inner:
+                if all_of_it or not inner:
                     pending.append((member, inner))
+
+
+def _passed_on(name: str, member: Any, kind: Any) -> bool:
+    """Whether the provider hands this on without looking."""
+    return name in _OPAQUE or (name == "input" and kind in _USES and isinstance(member, dict))
 
 
 def _member(name: str, member: Any) -> Iterator[tuple[str, str]]:
@@ -146,9 +161,6 @@ def _member(name: str, member: Any) -> Iterator[tuple[str, str]]:
                 yield "fetch", server["url"]
     elif name == "functions" and isinstance(member, list):
         yield from (("tool", one["name"]) for one in member if isinstance(one, dict) and isinstance(one.get("name"), str))
-    elif name == "tools" and isinstance(member, list):
-        for tool in member:
-            yield from _tool(tool)
 
 
 def _tool(tool: Any) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firewall.classify.content_type import Unreadable
-from firewall.classify.llm_body import LISTED, MORE, Inference, may_hold_addresses, read_inference
+from firewall.classify.llm_body import LISTED, MORE, Inference, read_inference, worth_a_walk
 
 
 def test_destinations_are_bounded_and_the_last_says_so() -> None:
@@ -38,10 +38,14 @@ def test_what_stays_in_the_providers_house_does_not_act() -> None:
 
 
 NAMES = st.sampled_from(
-    ["model", "tools", "type", "name", "url", "image_url", "messages", "input", "mcp_servers", "prompt", "plugins", "function", "x"]
+    ["model", "tools", "type", "name", "url", "image_url", "messages", "input", "mcp_servers", "plugins", "function", "definition"]
 )
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.sampled_from(["url", "function", "mcp", "https://a.test"]),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(max_size=5)
+    | st.sampled_from(["url", "tool_definition", "mcp", "https://a.test"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=4),
     max_leaves=20,
 )
@@ -55,9 +59,9 @@ def test_any_body_is_read_or_refused(body: dict[str, Any]) -> None:
 
 
 @given(st.dictionaries(NAMES, VALUES))
-def test_looking_only_where_addresses_can_be_finds_the_same(body: dict[str, Any]) -> None:
+def test_a_conversation_that_is_not_looked_through_holds_nothing(body: dict[str, Any]) -> None:
     with suppress(Unreadable):
-        assert read_inference(body) == read_inference(body, addresses=may_hold_addresses(json.dumps(body).encode()))
+        assert read_inference(body) == read_inference(body, talk=worth_a_walk(json.dumps(body).encode()))
 
 
 @given(st.dictionaries(NAMES, VALUES))
