@@ -92,6 +92,89 @@ async def test_what_is_passed_through_is_allowed_by_no_rule_that_names_what_nobo
     assert verdicts == {"paths": Deny, "methods": Deny, "crowd": Deny, "host": Allow, "connect": Allow, "asks": Hold}
 
 
+NAMES = """
+version: 1
+rules:
+  - {id: issues, effect: allow, services: [github], operations: ["issues/*"], kinds: [read, write], resources: {owner: [acme]}}
+  - {id: puts, effect: allow, services: [aws], operations: ["s3:Put*", "s3:Get*"], risks: [low, medium], resources: {Bucket: [logs-*]}}
+  - {id: charges, effect: require_approval, operations: ["GET /v1/charges/*"]}
+  - {id: pushes, effect: allow, services: [git], operations: [push], resources: {refs: ["refs/heads/team/*"]}}
+  - {id: main, effect: deny, resources: {refs: ["refs/heads/main"]}}
+  - {id: reads, effect: allow, hosts: [method.test], methods: [GET]}
+  - {id: deletes, effect: require_approval, hosts: [method.test], methods: [DELETE]}
+"""
+TEAM, MAIN = "refs/heads/team/a", "refs/heads/main"
+
+
+@pytest.fixture(scope="module")
+def names_url(opa_binary: Path) -> Iterator[str]:
+    with serving(opa_binary, bundle_of(NAMES)) as url:
+        yield url
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "risk", "resource", "expected"),
+    [
+        ("github:issues/create", "write", "medium", {"owner": "acme", "repo": "r"}, Allow),
+        ("github:issues/create", "write", "medium", {"owner": "other"}, Deny),
+        ("github:issues/create", "write", "medium", {}, Deny),
+        ("github:issues/delete", "delete", "high", {"owner": "acme"}, Deny),
+        ("gitlab:issues/create", "write", "medium", {"owner": "acme"}, Deny),
+        ("aws:s3:PutObject", "write", "medium", {"Bucket": "logs-1", "Key": "a/b"}, Allow),
+        ("aws:s3:GetObjectAcl", "read", "low", {"Bucket": "logs-1"}, Allow),
+        ("aws:s3:PutObject", "write", "high", {"Bucket": "logs-1"}, Deny),
+        ("aws:s3:PutObject", "write", "low", {"Bucket": "logs-1,secrets"}, Deny),
+        ("shop:GET /v1/charges/{id}", "read", "low", {"id": "1"}, Hold),
+        ("git:push", "write", "medium", {"refs": TEAM}, Allow),
+        ("git:push", "write", "medium", {"refs": f"{TEAM},refs/heads/team/b"}, Allow),
+        ("git:push", "write", "medium", {"refs": f"{TEAM},refs/tags/v1"}, Deny),
+        ("git:push", "write", "medium", {"refs": f"{TEAM},{MAIN}"}, Deny),
+    ],
+)
+async def test_rules_speak_of_what_vendors_call_their_operations_and_of_what_they_are_done_to(
+    names_url: str, name: str, kind: str, risk: str, resource: dict[str, str], expected: type
+) -> None:
+    service, _, operation = name.partition(":")
+    question = asked("POST", "a.test")
+    question["action"] |= {
+        "service": service,
+        "operation": operation,
+        "name": name,
+        "kind": kind,
+        "risk": risk,
+        "resource": resource,
+    }
+    engine = OpaEngine(names_url)
+    verdict = await engine.decide(question)
+    await engine.close()
+    assert isinstance(verdict, expected), verdict
+    if resource.get("refs", "").endswith(MAIN):
+        assert verdict.rules == ("main",)
+
+
+@pytest.mark.parametrize(
+    ("methods", "expected"),
+    [
+        (["GET"], Allow),
+        (["GET", "DELETE"], Hold),
+        (["GET", "PUT"], Deny),
+        (["GET", "?"], Deny),
+        (["GET", "get"], Allow),
+        (["POST", "GET"], Deny),
+        (["POST", "delete"], Hold),
+    ],
+)
+async def test_what_asks_to_be_taken_for_another_method_is_judged_as_both(
+    names_url: str, methods: list[str], expected: type
+) -> None:
+    question = asked(methods[0], "method.test")
+    question["action"]["methods"] = methods
+    engine = OpaEngine(names_url)
+    verdict = await engine.decide(question)
+    await engine.close()
+    assert isinstance(verdict, expected), verdict
+
+
 async def test_questions_asked_together_get_their_own_answers(demo_url: str) -> None:
     engine = OpaEngine(demo_url)
     questions = [asked("GET", "example.com" if i % 3 else "example.org") for i in range(500)]
