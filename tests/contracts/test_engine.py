@@ -96,7 +96,7 @@ NAMES = """
 version: 1
 rules:
   - {id: issues, effect: allow, services: [github], operations: ["issues/*"], kinds: [read, write], resources: {owner: [acme]}}
-  - {id: puts, effect: allow, services: [aws], operations: ["s3:Put*", "s3:Get*"], risks: [low, medium], resources: {Bucket: [logs-*]}}
+  - {id: puts, effect: allow, operations: ["s3:Put*", "s3:Get*"], risks: [low, medium], resources: {Bucket: [logs-*]}}
   - {id: charges, effect: require_approval, operations: ["GET /v1/charges/*"]}
   - {id: pushes, effect: allow, services: [git], operations: [push], resources: {refs: ["refs/heads/team/*"]}}
   - {id: main, effect: deny, resources: {refs: ["refs/heads/main"]}}
