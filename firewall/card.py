@@ -97,7 +97,9 @@ def _fields(action: Action, body_note: str) -> Iterator[Field]:
     yield _field("Kind", _KINDS[action.kind])
     yield _field("Risk", action.risk if reason is None else f"{action.risk}: {reason}")
     for name, value in action.resource.items():
-        yield _field(name, value.replace(",", ", ") if name == "refs" else value)
+        # A push tells of each ref what becomes of it.
+        if name != "refs" or not all(ref in action.details for ref in value.split(",")):
+            yield _field(name, value)
     for name, value in action.details.items():
         yield _field(name, value)
     for destination in action.destinations:
