@@ -4,9 +4,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("addons", "benchmarks", "certs", "cli", "control_api", "firewall", "gateway", "worker")
-FREE = ("attacks", "conformance", "contracts", "e2e", "reference", "vectors")
-"""Folders of tests that mirror nothing: attacks, suites of others, several implementations of one port, the whole system, slow
-references, data."""
+FREE = ("attacks", "catalogs", "conformance", "contracts", "e2e", "reference", "vectors")
+"""Folders of tests that mirror nothing: attacks, scores of the catalogs, suites of others, several implementations of one port, the
+whole system, slow references, data."""
 
 ELSEWHERE = {
     # contracts: the real backend and the one in memory pass the same tests

@@ -10,15 +10,14 @@ from firewall.classify import classify
 from firewall.classify.known import Known
 from firewall.request import parse
 
-
 _WIDTH = re.compile(r"\{[*+]")
 """In a name made of the path, how much a parameter may hold is our own mark."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """`names`: `service:operation`; more than one where operations are identical on the wire. `neighbour`: it is no operation of the
-    vendor's, though close to one."""
+    """`names`: `service:operation`; more than one where operations are identical on the wire. `neighbour`: it is no operation
+    of the vendor's, though close to one."""
 
     method: str
     url: str
@@ -30,7 +29,8 @@ class Sample:
 
 @dataclass(slots=True, kw_only=True)
 class Score:
-    """`twins`: of the right ones, those with a twin on the wire. `wrong`: the request, what it was called, what it had to be called."""
+    """`twins`: of the right ones, those with a twin on the wire. `wrong`: the request, what it was called, what it had
+    to be called."""
 
     right: int = 0
     total: int = 0

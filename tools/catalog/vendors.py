@@ -129,8 +129,9 @@ TWILIO = Vendor(
         f"{product}.twilio.com": _regions(f"{product}.twilio.com")
         for product in (
             "accounts api assistants autopilot bulkexports chat content conversations events fax flex-api frontline-api iam"
-            " insights intelligence ip-messaging knowledge lookups marketplace media messaging microvisor monitor notify numbers oauth"
-            " preview pricing proxy routes serverless studio supersim sync taskrouter trunking trusthub verify video voice wireless"
+            " insights intelligence ip-messaging knowledge lookups marketplace media messaging microvisor monitor notify numbers"
+            " oauth preview pricing proxy routes serverless studio supersim sync taskrouter trunking trusthub verify video voice"
+            " wireless"
         ).split()
     },
 )

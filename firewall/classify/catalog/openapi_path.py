@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
+MAX_KEY = 4000
+
 _HOLE = re.compile(r"\{([^{}]*)\}")
 _ODD = re.compile(r"[^\w.$-]+")
 _PLAIN_VALUE = re.compile(r"[\w.~-]+", re.ASCII)
@@ -51,11 +53,14 @@ class _Names:
 
 def read_key(key: str, parameters: Mapping[str, Mapping[str, Any]], taken: Iterable[str] = ()) -> Key:
     """`parameters`: the path's, by name. `taken`: names of parameters that stand before the path. Raises Unreadable."""
+    if len(key) > MAX_KEY:
+        raise Unreadable(f"longer than {MAX_KEY} characters")
     if not key.isprintable():
         raise Unreadable("characters that do not print")
     bare, hashed, fragment = key.partition("#") if not _inside_braces(key, "#") else (key, "", "")
     bare, asked, query = bare.partition("?") if not _inside_braces(bare, "?") else (bare, "", "")
     bare = re.sub(r"\{[?&#][^{}]*\}", "", bare)  # RFC 6570, 3.2.8: a query that may be left out
+    bare = re.sub(r"\{/([^{}]*)\}", r"/{\1}", bare)  # 3.2.6: a segment
     names = _Names(set(taken))
     parts = [_segment(part, parameters, names) for part in _split(bare.strip().removeprefix("/"))]
     if any(part in {"", ".", ".."} for part in parts[:-1]) or parts[-1] in {".", ".."}:
@@ -138,11 +143,9 @@ def _hole(raw: str, parameters: Mapping[str, Mapping[str, Any]]) -> tuple[str, s
     if equals and name and re.fullmatch(r"[\w.*/-]+", pattern):
         return ("", "", f"{_ODD.sub('_', name)}={pattern}")
     name, colon, pattern = raw.partition(":")
-    several = (
-        raw.startswith(("+", "*", "/")) or name.endswith(("*", "+", "...")) or (bool(colon) and pattern in {".*", ".+", "path"})
-    )
+    several = raw.startswith(("+", "*")) or name.endswith(("*", "+", "...")) or (bool(colon) and pattern in {".*", ".+", "path"})
     before = "." if raw.startswith(".") and not raw.startswith("..") else ""
-    bare = name.strip("+*/.?; ")
+    bare = name.strip("+*.?; ")
     width, known = _declared(bare, parameters.get(bare, {}))
     return (before, "+" if several else width, known)
 

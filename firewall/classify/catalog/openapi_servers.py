@@ -10,10 +10,15 @@ from ipaddress import ip_address
 from itertools import product
 from typing import Any
 
+from firewall.classify.catalog.openapi_text import scalar
 from firewall.globs import host_glob
 
 MAX_CHOICES = 256
 """Spellings of one server that are written out; beyond it a variable is a glob or a parameter."""
+
+MAX_URL = 2000
+MAX_VALUE = 200
+"""Characters of a server's url and of a variable's value."""
 
 _URL = re.compile(r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*|\{[^{}/]*\}):)?//(?P<authority>[^/?#]*)(?P<path>[^?#]*)")
 _BARE_HOST = re.compile(r"(?:[\w-]+\.)+[A-Za-z]{2,}(?::[0-9]+)?(?:/|\Z)")
@@ -35,6 +40,7 @@ _PLACEHOLDERS = frozenset(
     }
 )
 _YOURS = re.compile(r"(your|my)[-_].*|your(domain|company|host|server|instance|org|site|subdomain|account|tenant|app|url|name)?s?")
+_SECOND_LEVEL = frozenset({"ac", "co", "com", "edu", "gob", "gov", "gouv", "ne", "net", "or", "org"})
 _NOWHERE = re.compile(r"(.*\.)?(example(\.(com|org|net))?|invalid|test|localhost)")
 
 
@@ -54,8 +60,8 @@ class Place:
 def places(server: Mapping[str, Any], hosts: tuple[str, ...] = ()) -> tuple[Place, ...]:
     """`hosts`: those that the operator names, in place of the document's. Raises Unusable."""
     url = server.get("url")
-    if not isinstance(url, str):
-        raise Unusable("a server without a url")
+    if not isinstance(url, str) or len(url) > MAX_URL:
+        raise Unusable("a server without a url, or with a very long one")
     variables = _variables(server.get("variables"))
     found: dict[str, list[str]] = {}
     for text in _whole_urls(url.strip(), variables):
@@ -72,9 +78,10 @@ def _variables(given: Any) -> dict[str, tuple[tuple[str, ...], str | None]]:
     for name, each in given.items() if isinstance(given, dict) else ():
         if isinstance(name, str) and isinstance(each, dict):
             listed = each.get("enum")
-            values = tuple(dict.fromkeys(str(value) for value in listed)) if isinstance(listed, list) else ()
+            few = listed if isinstance(listed, list) and len(listed) <= MAX_CHOICES else []
+            values = tuple(dict.fromkeys(value for value in map(scalar, few) if len(value) <= MAX_VALUE))
             default = each.get("default")
-            found[name] = (values, None if default is None else str(default))
+            found[name] = (values, None if default is None else scalar(default)[:MAX_VALUE])
     return found
 
 
@@ -82,14 +89,16 @@ _Variables = Mapping[str, tuple[tuple[str, ...], str | None]]
 
 
 def _whole_urls(url: str, variables: _Variables) -> Iterator[str]:
-    """`{server}/v1`, where the variable holds scheme and host."""
-    first = re.match(r"\{([^{}/]*)\}", url)
-    values, default = variables.get(first[1], ((), None)) if first is not None else ((), None)
-    spelled = values or ((default,) if default is not None else ())
-    if first is not None and spelled and all("//" in value for value in spelled):
-        yield from (value.rstrip("/") + url[first.end() :] for value in spelled[:MAX_CHOICES])
-    else:
-        yield url
+    """`{server}/v1`, where the variable holds scheme and host, and `https://api.test{base}`, where it begins with a slash."""
+    for name in dict.fromkeys(_VARIABLE.findall(url)):
+        values, default = variables.get(name, ((), None))
+        spelled = values[:MAX_CHOICES] or ((default,) if default else ())
+        first = url.startswith(f"{{{name}}}")
+        if spelled and all(value.startswith("/") or (first and "//" in value) for value in spelled):
+            for value in spelled:
+                yield url.replace(f"{{{name}}}", value.rstrip("/"))
+            return
+    yield url
 
 
 def _split(url: str) -> tuple[str | None, str]:
@@ -125,12 +134,12 @@ def _hosts(authority: str | None, variables: _Variables, url: str) -> Iterator[s
 
 
 def _one_host(text: str, variables: _Variables) -> str:
-    """Variables that are left: a glob for a whole label; but the last two labels are literal, so a default stands there."""
+    """Variables that are left: a glob for a whole label; but the host's own name is literal, so a default stands there."""
     open_ones = [found[1] for found in _VARIABLE.finditer(text)]
-    while open_ones and not all(label and "{" not in label for label in _labels(text)[-2:]):
+    while open_ones and not all(label and "{" not in label for label in _own_name(_labels(text))):
         name = open_ones.pop()
         default = variables.get(name, ((), None))[1]
-        if not default:
+        if not default or "{" in default:
             raise Unusable(f"{text[:100]!r}: a variable where the host's own name stands")
         text = text.replace(f"{{{name}}}", default)
     labels = _labels(text)
@@ -140,6 +149,12 @@ def _one_host(text: str, variables: _Variables) -> str:
         elif "{" in label or "}" in label:
             raise Unusable(f"{text[:100]!r}: a variable glued to other letters could be any host")
     return certain_host(".".join(labels))
+
+
+def _own_name(labels: list[str]) -> list[str]:
+    """What somebody registered, and all of it: the last two labels, three below `co.uk` and the like."""
+    below_a_country = len(labels) > 1 and len(labels[-1]) == 2 and labels[-2] in _SECOND_LEVEL
+    return labels[-3:] if below_a_country else labels[-2:]
 
 
 def _labels(text: str) -> list[str]:
@@ -162,7 +177,7 @@ def certain_host(text: str) -> str:
     except ValueError as error:
         raise Unusable(str(error)[:200]) from None
     labels = host.split(".")
-    if len(labels) < 2 or labels[-1] == "*" or labels[-2] == "*" or "**" in host:
+    if len(labels) < 2 or any("*" in label for label in _own_name(labels)) or "**" in host:
         raise Unusable(f"{host!r} is no full host name; name the host")
     if _NOWHERE.fullmatch(host) or any(label in _PLACEHOLDERS or _YOURS.fullmatch(label) for label in labels[:-1]):
         raise Unusable(f"{host!r} is a placeholder; name the host")

@@ -13,8 +13,8 @@ from typing import Any
 import yaml
 
 MAX_BYTES = 64 << 20
-MAX_NODES = 8_000_000
-"""Values in a document, counted once for each place where a merge key (`<<`) copies them."""
+MAX_NODES = 4_000_000
+"""Values in a document: commas and opening brackets in JSON; in YAML also those that merge keys (`<<`) copy."""
 MAX_DEPTH = 200
 
 Tree = dict[str, Any] | list[Any] | str | int | float | bool | None
@@ -35,6 +35,13 @@ class BadDocument(Exception):
         super().__init__(f"{where}: {reason}")
         self.where = where
         self.reason = reason
+
+
+def scalar(value: Tree) -> str:
+    """The text of a plain value; empty for what holds others, which aliases could make endless to write out."""
+    if isinstance(value, dict | list) or value is None:
+        return ""
+    return ("true" if value else "false") if isinstance(value, bool) else str(value)
 
 
 def read_tree(document: bytes | str) -> Tree:
@@ -60,6 +67,8 @@ def _decoded(document: bytes | str) -> str:
 
 
 def _json(text: str) -> Tree:
+    if sum(text.count(mark) for mark in ",[{") > MAX_NODES:
+        raise BadDocument("line 1", f"more than {MAX_NODES} values")
     try:
         return json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)  # type: ignore[no-any-return]
     except _Twice as error:

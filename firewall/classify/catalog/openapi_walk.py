@@ -9,14 +9,14 @@ from firewall.classify.catalog.facts import MAX_NAME
 from firewall.classify.catalog.openapi_described import Described, Description, told_apart
 from firewall.classify.catalog.openapi_path import Unreadable, constraint, read_key
 from firewall.classify.catalog.openapi_servers import Place, Unusable, places
-from firewall.classify.catalog.openapi_text import BadDocument, Tree
+from firewall.classify.catalog.openapi_text import BadDocument, Tree, scalar
 from firewall.classify.catalog.template import joined, parse_template
 from firewall.globs import host_glob
 
 MAX_OPERATIONS = 50_000
 MAX_SERVERS = 100
 """In one list."""
-MAX_WORK = 3_000_000
+MAX_WORK = 1_000_000
 """Parameters, servers and operations looked at, each time they are."""
 MAX_HOPS = 16
 """References that lead to references."""
@@ -44,8 +44,8 @@ def describe(tree: Tree, hosts: tuple[str, ...] = ()) -> Description:
     info = info if isinstance(info, dict) else {}
     licence = info.get("license")
     return Description(
-        title=str(info.get("title") or ""),
-        licence=str(licence.get("name") or "") if isinstance(licence, dict) else "",
+        title=scalar(info.get("title")),
+        licence=scalar(licence.get("name")) if isinstance(licence, dict) else "",
         operations=tuple(operations),
         notes=tuple(dict.fromkeys(walk.notes)),
     )
@@ -59,6 +59,7 @@ class _Walk:
         self.work = 0
         self.swagger = _is_swagger(tree)
         self._resolved: dict[str, Any] = {}
+        self._placed: dict[int, tuple[Place, ...]] = {}
 
     def operations(self) -> Iterator[Described]:
         around = self._root_places()
@@ -92,6 +93,8 @@ class _Walk:
     def _places(self, servers: Any, where: str) -> tuple[Place, ...]:
         if not isinstance(servers, list) or len(servers) > MAX_SERVERS:
             raise BadDocument(where, f"not a list of at most {MAX_SERVERS} servers")
+        if id(servers) in self._placed:  # one list behind many aliases
+            return self._placed[id(servers)]
         bases: dict[str, set[str]] = {}
         for server in servers:
             self._spend(1, where)
@@ -101,7 +104,9 @@ class _Walk:
                     bases.setdefault(place.base, set()).update(place.hosts)
             except Unusable as error:
                 self.notes.append(f"{where}: left out: {error}")
-        return tuple(Place(hosts=tuple(sorted(hosts)), base=base) for base, hosts in sorted(bases.items()))
+        found = tuple(Place(hosts=tuple(sorted(hosts)), base=base) for base, hosts in sorted(bases.items()))
+        self._placed[id(servers)] = found
+        return found
 
     # --- paths ----------------------------------------------------------------------------------------------------------
 
@@ -110,7 +115,7 @@ class _Walk:
         self._spend(1, where)
         item = self._item_itself(item, where)
         shared = self._parameters(item.get("parameters"), where)
-        here = self._places(item["servers"], where) or around if item.get("servers") else around
+        here = self._places(item["servers"], where) if item.get("servers") else around
         for method, operation in _methods(item):
             at = f"{where}.{method.lower()}"
             if not isinstance(operation, dict):
@@ -121,6 +126,7 @@ class _Walk:
                 raise BadDocument("servers", f"{found}: name the host of the API (--host)")
             if not found:
                 continue
+            self._spend(len(found), at)
             try:
                 yield self._operation(method, key, operation, {**shared, **own}, found, at)
             except (Unreadable, ValueError) as error:
@@ -212,9 +218,9 @@ class _Walk:
 
 
 def _is_swagger(tree: dict[str, Any]) -> bool:
-    if str(tree.get("swagger")).startswith("2."):
+    if scalar(tree.get("swagger")).startswith("2."):
         return True
-    if not str(tree.get("openapi")).startswith("3."):
+    if not scalar(tree.get("openapi")).startswith("3."):
         raise BadDocument("line 1", "neither `openapi: 3…` nor `swagger: 2.0`")
     return False
 
@@ -241,7 +247,7 @@ def _methods(item: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 def _name(given: Any, where: str) -> str:
     """Verbatim; empty where there is none, or one that is too long for a name."""
-    text = "" if given is None or isinstance(given, dict | list) else str(given).strip()
+    text = scalar(given).strip()
     if not text.isprintable():
         raise BadDocument(where, "the operationId holds characters that do not print")
     return text if len(text) <= MAX_NAME else ""
