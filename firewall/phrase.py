@@ -16,6 +16,9 @@ PART: Final = 80
 NAME: Final = 160
 PATH: Final = 120
 
+UNSAID: Final = frozenset({"model", "fields", "tool", "client_id", "scope", "audience"})
+"""What is no place: the name says it, or the card."""
+
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _VERSION: Final = re.compile(r"v?[0-9]+(?:(?:alpha|beta)[0-9]*)?")
 _SAID: Final = """
@@ -70,8 +73,8 @@ def phrase(
         return f"call {name}" if service == "grpc" else f"run {visible(service, PART)}:{name}"
     if service == "mcp" and operation.startswith("tools/call:"):
         return f"call the tool {visible(operation.removeprefix('tools/call:'), NAME)}"
-    if service == "oauth":
-        return f"ask for a credential ({name})"
+    if service == "oauth" and operation.startswith("token"):
+        return f"ask for a credential by {visible(operation.removeprefix('token/'), NAME)}"
     if " " in operation:  # METHOD template
         return f"send {name}"
     return _words(service, operation, where) or f"call {name}{_on(where)}"
@@ -88,7 +91,7 @@ def place(resource: Mapping[str, str]) -> str:
     else:
         shown = ""
         for name, value in list(resource.items())[:6]:
-            if name != "model" and value:
+            if name not in UNSAID and value:
                 shown += ("#" if name.endswith("number") else "/" if shown else "") + visible(value, PART)
     return _cut(shown, PLACE)
 
