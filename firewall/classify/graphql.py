@@ -19,7 +19,7 @@ from firewall.classify.content_type import Unreadable
 from firewall.classify.described import described
 from firewall.classify.graphql_document import Operation, read_document
 from firewall.classify.meaning import Meaning, Subject
-from firewall.classify.naming import listed, shown, together
+from firewall.classify.naming import cut, listed, shown, together
 
 BATCH: Final = 100
 
@@ -83,7 +83,7 @@ class GraphQL:
                 service=_service(subject) or "graphql",
                 operation="unreadable",
                 kind=Kind.UNKNOWN,
-                details={"problem": shown(str(error), 300)},
+                details={"problem": cut(str(error), 300)},
             )
 
 

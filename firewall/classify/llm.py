@@ -8,7 +8,7 @@ from firewall.action import Kind, stricter_kind
 from firewall.classify.content_type import Unreadable
 from firewall.classify.llm_body import Inference, read_inference, worth_a_walk
 from firewall.classify.meaning import Meaning, Subject
-from firewall.classify.naming import shown
+from firewall.classify.naming import cut
 from firewall.globs import host_pattern
 
 HOSTS: Final = (
@@ -46,16 +46,11 @@ def enrich(subject: Subject, meaning: Meaning) -> Meaning:
             return _told(meaning, read_inference(content.json, talk=worth_a_walk(content.data)))
         except Unreadable as error:
             problem = str(error)
-    return replace(meaning, kind=Kind.UNKNOWN, details={**meaning.details, "problem": shown(problem, 300)}) if problem else meaning
+    return replace(meaning, kind=Kind.UNKNOWN, details={**meaning.details, "problem": cut(problem, 300)}) if problem else meaning
 
 
 def _told(meaning: Meaning, inference: Inference) -> Meaning:
-    said = {
-        "model": inference.model,
-        "tools": shown(", ".join(inference.tools), 500),
-        "provider runs": ", ".join(label.removeprefix("provider:") for label in inference.runs),
-        "provider fetches": shown(", ".join(inference.fetches), 500),
-    }
+    said = {"model": inference.model, "tools": cut(", ".join(inference.tools), 500)}
     resource = {**meaning.resource}
     if inference.model:
         resource.setdefault("model", inference.model)

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from firewall.classify.content_json import refuse_lookalikes
 from firewall.classify.content_type import Unreadable
-from firewall.classify.naming import shown
+from firewall.classify.naming import cut
 
 LISTED: Final = 50
 """Destinations of one request; where there are more, the last says so."""
@@ -56,7 +56,7 @@ _STORED: Final = {
     "environment_id": "environment",
     "connector_id": "connector",
 }
-"""Members that make the provider do what this request does not spell out → what they are shown as."""
+"""Members that make the provider do what this request does not spell out → what they are cut as."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,13 +96,13 @@ def read_inference(body: Mapping[str, Any], *, talk: bool = True) -> Inference:
         runs["provider:web_search"] = None
     for name, value in _found(body, talk):
         if name == "tool":
-            tools[shown(value, 64)] = None
+            tools[cut(value, 64)] = None
         elif name == "run":
-            runs[f"provider:{shown(value, 64)}"] = None
+            runs[f"provider:{cut(value, 64)}"] = None
         else:
             fetches[_address(value)] = None
     return Inference(
-        model=shown(model, 128) if isinstance(model, str) else "",
+        model=cut(model, 128) if isinstance(model, str) else "",
         tools=tuple(tools),
         runs=tuple(sorted(runs)),
         fetches=tuple(sorted(fetches)),
@@ -204,4 +204,4 @@ def _address(text: str) -> str:
     if not host or not text.isprintable():
         return "provider:unreadable_address"
     host = f"[{host}]" if ":" in host else host
-    return shown(f"{url.scheme}://{host}{'' if port is None else f':{port}'}{url.path}", 200)
+    return cut(f"{url.scheme}://{host}{'' if port is None else f':{port}'}{url.path}", 200)

@@ -18,7 +18,7 @@ from firewall.classify.content_json import refuse_lookalikes
 from firewall.classify.content_type import Unreadable
 from firewall.classify.described import described
 from firewall.classify.meaning import Meaning, Subject
-from firewall.classify.naming import listed, name_of, shown, together
+from firewall.classify.naming import cut, listed, name_of, shown, together
 
 BATCH: Final = 100
 """Messages in one batch (2025-03-26 alone had them)."""
@@ -139,7 +139,7 @@ def _session(subject: Subject) -> Meaning | None:
 
 
 def _unreadable(problem: str) -> Meaning:
-    return Meaning(service="mcp", operation="unreadable", kind=Kind.UNKNOWN, details={"problem": shown(problem, 300)})
+    return Meaning(service="mcp", operation="unreadable", kind=Kind.UNKNOWN, details={"problem": cut(problem, 300)})
 
 
 def _meaning(subject: Subject, value: Any) -> Meaning:

@@ -7,13 +7,16 @@ from typing import Any, Final
 import orjson
 
 from firewall.classify.content_type import Unreadable
+from firewall.redact import excerpt
 
 NAME: Final = 128
 """Characters of one name."""
 OPERATION: Final = 400
 """Characters of an operation that is made of several names."""
-TEXT: Final = 2000
-"""Characters of one detail."""
+TEXT: Final = 600
+"""Characters of one detail; a card shows 300."""
+LIST: Final = 2000
+"""Characters of a resource that is a list."""
 
 _NAME = re.compile(rf"[^\s{{}},\x00-\x1f\x7f-\xa0\u061c\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff]{{1,{NAME}}}")
 
@@ -40,12 +43,17 @@ def listed(names: Iterable[str]) -> str:
     """Several values of one resource, as rules on `resources` look at them (docs/policy.md): joined with commas, sorted, each once.
     Raises Unreadable for more than are read one by one."""
     text = ",".join(sorted(set(names)))
-    if len(text) > TEXT:
+    if len(text) > LIST:
         raise Unreadable("too many resources at once")
     return text
 
 
-def shown(value: Any, limit: int = TEXT) -> str:
-    """A text as it is, anything else as compact JSON; cut at `limit` characters."""
-    text = value if isinstance(value, str) else orjson.dumps(value).decode()
+def cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def shown(value: Any, limit: int = TEXT) -> str:
+    """For an approver: a text as it is, anything else as compact JSON, cut at `limit` characters, without what looks secret."""
+    text = value if isinstance(value, str) else orjson.dumps(value).decode()
+    masked = excerpt(cut(text, limit).encode(), "", limit + 1)
+    return "" if masked is None else cut(masked, limit)

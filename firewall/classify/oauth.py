@@ -14,7 +14,7 @@ from firewall.classify.content_json import refuse_lookalikes
 from firewall.classify.content_type import Unreadable
 from firewall.classify.described import described
 from firewall.classify.meaning import Meaning, Subject
-from firewall.classify.naming import listed, name_of, shown
+from firewall.classify.naming import cut, listed, name_of, shown
 
 GRANTS: Final[Mapping[str, str]] = {
     "urn:ietf:params:oauth:grant-type:device_code": "device_code",
@@ -101,14 +101,14 @@ def _fields(subject: Subject) -> dict[str, list[str]]:
 
 
 def _text(value: Any) -> str:
-    return " ".join(map(shown, value)) if isinstance(value, list) else shown(value)
+    return " ".join(map(_text, value)) if isinstance(value, list) else value if isinstance(value, str) else shown(value)
 
 
 def _read(subject: Subject, fields: Mapping[str, list[str]], other: tuple[str, str, Kind] | None) -> Meaning:
     try:
         return _meaning(subject, fields, other)
     except Unreadable as error:
-        return Meaning(service="oauth", operation="unreadable", kind=Kind.UNKNOWN, details={"problem": shown(str(error), 300)})
+        return Meaning(service="oauth", operation="unreadable", kind=Kind.UNKNOWN, details={"problem": cut(str(error), 300)})
 
 
 def _meaning(subject: Subject, fields: Mapping[str, list[str]], other: tuple[str, str, Kind] | None) -> Meaning:
@@ -129,13 +129,13 @@ def _meaning(subject: Subject, fields: Mapping[str, list[str]], other: tuple[str
         operation, kind = f"token/{name_of(GRANTS.get(grant, grant))}", Kind.WRITE
     else:
         operation, _, kind = other
-    details = {name: shown(" ".join(fields[name]), 300) for name in _SHOWN if any(fields.get(name, ()))}
+    details = {name: cut(" ".join(fields[name]), 300) for name in _SHOWN if any(fields.get(name, ()))}
     return Meaning(service="oauth", operation=operation, kind=kind, resource=resource, details=details)
 
 
 def _listed(name: str, values: list[str]) -> str:
     """Scopes stand in one text (RFC 6749, section 3.3); the others may be given several times. The client is one text."""
-    return shown(values[0], 300) if name == "client_id" else listed(" ".join(values).split() if name == "scope" else values)
+    return cut(values[0], 300) if name == "client_id" else listed(" ".join(values).split() if name == "scope" else values)
 
 
 def _basic(subject: Subject) -> str | None:
@@ -147,4 +147,4 @@ def _basic(subject: Subject) -> str | None:
         client = base64.b64decode(given.strip(), validate=True).decode().partition(":")[0]
     except (binascii.Error, UnicodeDecodeError):
         return None
-    return shown(client, 300) if client.isprintable() else None
+    return cut(client, 300) if client.isprintable() else None

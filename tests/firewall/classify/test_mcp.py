@@ -57,7 +57,7 @@ def test_arguments_are_shown_and_bounded() -> None:
     call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "a", "arguments": {"text": "x" * 9000}}}
     details = found(request(json.dumps(call).encode())).details
     assert details["arguments"].startswith('{"text":"xxx')
-    assert len(details["arguments"]) == 2000
+    assert len(details["arguments"]) == 600
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 import pytest
 
 from firewall.classify.content_type import Unreadable
-from firewall.classify.naming import NAME, OPERATION, TEXT, listed, name_of, shown, together
+from firewall.classify.naming import LIST, NAME, OPERATION, TEXT, cut, listed, name_of, shown, together
 
 
 @pytest.mark.parametrize("text", ["a", "get-weather_2", "ns.tool/x:y", "werkzeug-ß", "a" * NAME])
@@ -24,9 +24,24 @@ def test_several_names_are_told_in_one_order_and_begin_like_none_of_them() -> No
 def test_several_resources_are_a_list_as_rules_read_it() -> None:
     assert listed(["b", "a", "b"]) == "a,b"
     with pytest.raises(Unreadable):
-        listed(f"name{number}" for number in range(TEXT))
+        listed(f"name{number}" for number in range(LIST))
 
 
 def test_a_text_is_cut_where_it_would_fill_the_page() -> None:
     assert (shown("a"), shown({"a": [1]})) == ("a", '{"a":[1]}')
     assert len(shown(["x" * TEXT])) == TEXT
+    assert cut("abc", 2) == "a…"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"password": "s3cr3t"},
+        {"a": [{"api_key": {"b": "s3cr3t"}}]},
+        {"note": "x" * (TEXT - 40), "token": "s3cr3t" * 20},
+        'mutation { login(user: "ann", password: "s3cr3t") { id } }',
+        '{"token": "s3cr3t"}',
+    ],
+)
+def test_what_looks_secret_is_not_shown(value: object) -> None:
+    assert "s3cr3t" not in shown(value)
