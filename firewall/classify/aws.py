@@ -8,6 +8,7 @@ signature at any other host names nothing. Where host, scope, target, action and
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from urllib.parse import unquote_plus
 
 from firewall.action import Kind, stricter_kind
@@ -89,17 +90,23 @@ class Aws:
             )
 
 
+@lru_cache(maxsize=1024)
+def _of_host(host: str) -> _Place | None:
+    """What AWS answers at one of its own hosts."""
+    labels = labels_of(host)
+    if labels is None:
+        return None
+    s3 = s3_host(labels)
+    endpoint = endpoint_of(labels) if s3 is None else None
+    return None if s3 is None and endpoint is None else _Place(s3=s3, endpoint=endpoint)
+
+
 def _place(subject: Subject) -> _Place | None:
     """What answers at the host; at one that the operator names, what the signature asks for."""
     host = subject.request.host
-    labels = labels_of(host)
-    if labels is not None:
-        s3 = s3_host(labels)
-        endpoint = endpoint_of(labels) if s3 is None else None
-        if s3 is not None or endpoint is not None:
-            return _Place(s3=s3, endpoint=endpoint)
-    if not subject.known.speaks(DIALECT, host):
-        return None
+    place = _of_host(host)
+    if place is not None or not subject.known.speaks(DIALECT, host):
+        return place
     signed = scopes(subject)
     if signed and signed <= S3_SCOPES:
         bucket, dot, _ = host.partition(".s3.")

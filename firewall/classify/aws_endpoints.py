@@ -1,4 +1,4 @@
-"""Made by `python -m tools.catalog` from botocore 1.44.5: which host is which AWS service.
+"""Made by `python -m tools.catalog.aws_modules` from botocore 1.44.5: which host is which AWS service.
 
 A line: the labels of a host that name the service (`firewall.classify.aws_hosts.normal_stem`; `*.` where labels may stand before
 them), then, where they differ from those, `>` botocore's endpoint prefix and `@` the name in the signature's scope.

@@ -1,4 +1,4 @@
-"""Made by `python -m tools.catalog` from botocore 1.44.5: members of a body that say what an operation is done to.
+"""Made by `python -m tools.catalog.aws_modules` from botocore 1.44.5: members of bodies that name what it is about.
 
 A line: scope and member, then the operations that require it.
 """

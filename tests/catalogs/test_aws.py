@@ -5,6 +5,7 @@ import pytest
 from tests.catalogs.aws_requests import NotSent, requests
 from tests.catalogs.sample import Sample, scored
 from tests.catalogs.shipped import shipped
+from tools.catalog.aws_modules import modules
 
 SAMPLE = """
     apigateway apigatewayv2 bedrock-agent bedrock-agent-runtime bedrock-runtime chime chime-sdk-messaging cloudfront
@@ -26,3 +27,8 @@ def test_every_request_of_the_sample_comes_back_under_its_own_name(everything: b
     assert [each for each in sent if isinstance(each, NotSent) and each.operation not in NOT_IN_PYTHON] == []
     assert score.wrong == []
     assert score.total > (300 if everything else 3000)
+
+
+def test_the_tables_of_hosts_and_members_are_those_of_the_pinned_botocore() -> None:
+    for path, text in modules().items():
+        assert path.read_text() == text

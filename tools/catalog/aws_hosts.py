@@ -13,7 +13,7 @@ from firewall.classify.aws_hosts import SUFFIXES, normal_stem
 from tools.catalog.aws import Model, models
 
 _REGION = re.compile(r"\{[^{}]*[rR]egion[^{}]*\}|[a-z]{2,4}(?:-[a-z]+)+-\d")
-_HEAD = '''"""Made by `python -m tools.catalog` from botocore {version}: which host is which AWS service.
+_HEAD = '''"""Made by `python -m tools.catalog.aws_modules` from botocore {version}: which host is which AWS service.
 
 A line: the labels of a host that name the service (`firewall.classify.aws_hosts.normal_stem`; `*.` where labels may stand before
 them), then, where they differ from those, `>` botocore's endpoint prefix and `@` the name in the signature's scope.
@@ -36,7 +36,7 @@ MORE = {
 """Hosts that services hand out themselves, which no rule of botocore names."""
 
 
-def endpoints(botocore: Path) -> str:
+def endpoints(botocore: Path, version: str) -> str:
     """The module's text."""
     found: dict[str, set[tuple[str, str]]] = defaultdict(set)
     for model in models(botocore):
@@ -48,7 +48,6 @@ def endpoints(botocore: Path) -> str:
         prefix, _, scope = value.partition("@")
         found[stem].add((prefix, scope))
     words = [_word(stem, prefix, scope) for stem, pairs in sorted(found.items()) for prefix, scope in sorted(pairs)]
-    version = botocore.name.split("-")[1]
     return _HEAD.format(version=version, lines=textwrap.fill(" ".join(words), 130, break_long_words=False, break_on_hyphens=False))
 
 

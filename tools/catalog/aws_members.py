@@ -38,7 +38,7 @@ MEMBERS = {
 }
 """Scope → members worth seeing, as the API spells them."""
 
-_HEAD = '''"""Made by `python -m tools.catalog` from botocore {version}: members of a body that say what an operation is done to.
+_HEAD = '''"""Made by `python -m tools.catalog.aws_modules` from botocore {version}: members of bodies that name what it is about.
 
 A line: scope and member, then the operations that require it.
 """
@@ -69,7 +69,7 @@ def members_of(operation: str) -> tuple[str, ...]:
 '''
 
 
-def members(botocore: Path) -> str:
+def members(botocore: Path, version: str) -> str:
     """The module's text."""
     found: dict[str, set[str]] = defaultdict(set)
     for model in models(botocore):
@@ -85,4 +85,4 @@ def members(botocore: Path) -> str:
         )
         for head, names in sorted(found.items())
     ]
-    return _HEAD.format(version=botocore.name.split("-")[1], lines="\n".join(lines))
+    return _HEAD.format(version=version, lines="\n".join(lines))
