@@ -139,7 +139,7 @@ class Firewall:
             return
         passage.status = response.status_code
         fields = response.headers.fields
-        if any(name[:6].lower() == b"x-aaf-" for name, _ in fields):
+        if b"x-aaf-" in [name[:6].lower() for name, _ in fields]:
             response.headers.fields = tuple(field for field in fields if field[0][:6].lower() != b"x-aaf-")
         if response.status_code == 101 and "upgrade" not in flow.request.headers:  # `classify` leaves no other than websocket
             passage.failure = UpgradeRefused("the destination answered 101 to a request that asked for no upgrade")

@@ -207,16 +207,20 @@ class PostgresLedger:
         changes: dict[str, dict[str, Any]] = result["changes"]
         written = 0
         for number, waiting in enumerate(batch):
-            change = changes.get(str(number), {})
+            drafts = len(waiting.item.drafts)
+            change = changes.get(str(number)) if changes else None
             outcome: Outcome
-            if "lost" in change:
-                outcome = _lost(change)
+            if change is None:
+                outcome = Appended(seqs=tuple(range(seq, seq + drafts)))
+                count = drafts
+            elif "lost" in change:
+                outcome, count = _lost(change), 0
             else:
-                count = len(waiting.item.drafts) if change.get("settled", True) else min(1, len(waiting.item.drafts))
+                count = drafts if change.get("settled", True) else min(1, drafts)
                 state = change.get("state")
                 outcome = Appended(seqs=tuple(range(seq, seq + count)), state=State(state) if state else None)
-                seq += count
-                written += count
+            seq += count
+            written += count
             if not waiting.future.done():
                 waiting.future.set_result(outcome)
         self._next_seq += written
