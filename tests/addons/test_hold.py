@@ -195,6 +195,7 @@ async def test_the_approver_is_told_whose_it_is_where_it_goes_and_why() -> None:
     assert (change.agent, change.name, change.method, change.host) == ("demo", "http:POST", "POST", "up.test")
     assert (change.reason, change.rules, change.revision) == (HOLD.reason, HOLD.rules, HOLD.revision)
     assert (change.waits, change.holds_limit, change.action_id) == (True, 7, passage.id)
+    assert change.summary["card"]["sentence"] == "demo wants to send POST /a to up.test."
 
 
 # --- what the ledger finds ---------------------------------------------------------------------------------------------------

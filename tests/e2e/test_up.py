@@ -101,6 +101,9 @@ def test_a_newcomer_gets_an_allowed_a_denied_and_a_held_then_approved_answer(sys
         [*command, "https://httpbin.org/post", "-d", "hello=world"], env=clean_environment(), stdout=subprocess.PIPE, text=True
     ) as held:
         pending = until(lambda: system.json("approvals", "list", "--status", "pending"))
+        shown = system.aaf("approvals", "show", pending[0]["id"]).stdout
+        assert shown.startswith("http:POST on httpbin.org/post\ndemo wants to send POST /post to httpbin.org.\n")
+        assert "| hello: world" in shown
         system.aaf("approvals", "approve", pending[0]["id"], "--comment", "fine")
         assert held.communicate(timeout=60)[0] == "reached /post"
 
@@ -109,6 +112,7 @@ def test_the_command_line_shows_what_happened(system: System) -> None:
     curl(system, "https://example.com/shown")
     actions = until(lambda: [a for a in system.json("actions", "list") if a["path"] == "/shown"])
     assert actions[0]["decision"] == "allow"
+    assert "demo  send GET /shown to example.com (http:GET)  allowed, answered 200  act_" in system.aaf("actions", "list").stdout
     assert system.json("actions", "show", actions[0]["id"])["host"] == "example.com"
     verified = system.json("audit", "verify")
     assert verified["ok"]
