@@ -77,7 +77,7 @@ def outcome(action: Mapping[str, Any]) -> str:
 
 
 def state(approval: Mapping[str, Any]) -> str:
-    first, comma, rest = _STATES.get(approval["status"], approval["status"]).partition(",")
+    first, comma, rest = _STATES.get(approval["status"], str(approval["status"])).partition(",")
     by = f" by {visible(approval['decided_by'], NAME)}" if approval["decided_by"] else ""
     return first + by + comma + rest
 
