@@ -22,6 +22,7 @@ from cli.output import emit
 from cli.processes import BACK_OFF, Child, ChildFailed
 from cli.session import access_file, write_private
 from cli.welcome import Ready, welcome
+from firewall.backends.catalogs import made
 from firewall.backends.embedded import kept
 from firewall.backends.embedded.opa import EmbeddedOpa
 from firewall.backends.embedded.postgres import ADMIN, APP, CannotStart, EmbeddedPostgres
@@ -70,6 +71,7 @@ async def _system(settings: Settings) -> AsyncIterator[Ready]:
         _take(settings.data_dir, stack)
         ports = _ports(settings)
         key = bootstrap.master_key(settings)
+        await made(settings.cache_dir)
         dsn = await _database(settings, stack)
         sealer = Sealer(decode_key(SecretStr(key)), _previous(settings))
         store = await Store.connect(dsn, sealer=sealer, process="up")

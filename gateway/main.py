@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import structlog
 
+from firewall.backends.catalogs import KEY_VARIABLE, made
 from firewall.backends.lifeline import announce, watch
 from firewall.settings import Settings
 from gateway.admin import Admin
@@ -74,7 +75,14 @@ async def _supervise(
     if lifeline is not None:
         watch(lifeline, stopping.set)
     with tempfile.TemporaryDirectory(prefix="aaf-metrics-") as metrics:
-        environment = os.environ | {"PROMETHEUS_MULTIPROC_DIR": metrics}
+        try:
+            catalogs = await made(settings.cache_dir)
+        except OSError as error:
+            log.error("catalogs.cannot-make", reason=str(error), remedy="set AAF_CACHE_DIR to a folder that may be written to")
+            return 1
+        if stopping.is_set():
+            return 0
+        environment = os.environ | {"PROMETHEUS_MULTIPROC_DIR": metrics, KEY_VARIABLE: catalogs.hex()}
         workers = Workers(worker, count=settings.gateway_workers, listening=listening.fileno(), environment=environment)
         admin = Admin(settings, workers, metrics)
         try:

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import gc
+import os
 import signal
 import sys
 from datetime import UTC, datetime
@@ -16,6 +17,8 @@ from addons.guard import Firewall
 from addons.services import Services
 from addons.tunnels import Tunnels
 from addons.waiting import WaitingRoom
+from firewall.backends.catalogs import KEY_VARIABLE, load_shipped
+from firewall.backends.knowledge import Knowledge
 from firewall.backends.lifeline import announce, watch
 from firewall.backends.logs import configure_logs
 from firewall.backends.opa import OpaEngine
@@ -75,6 +78,9 @@ async def _run(
 ) -> int:
     loop = asyncio.get_running_loop()
     room = WaitingRoom(store.approvals.states)
+    given = os.environ.get(KEY_VARIABLE)
+    shipped = load_shipped(settings.cache_dir, None if given is None else bytes.fromhex(given))
+    known = await Knowledge.open(shipped, store.catalogs, store.revisions)
     services = Services(
         agents=store.agents,
         revisions=store.revisions,
@@ -89,6 +95,7 @@ async def _run(
         digest_key=store.sealer.derive(DIGEST_KEY),
         now=_now,
         clock=loop.time,
+        known=known,
     )
     engine = Engine(
         firewall=lambda close_client: Firewall(services, close_client=close_client),
@@ -127,6 +134,7 @@ async def _run(
         return 0
     finally:
         sweeping.cancel()
+        await known.close()
 
 
 async def _sweep(engine: Engine) -> None:

@@ -11,11 +11,20 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from firewall.backends.catalogs import prepare
 from firewall.backends.embedded.postgres import ADMIN, APP, SUPERUSER, EmbeddedPostgres
 from firewall.backends.postgres.migrate import migrate
 from firewall.seal import Sealer
 
 TEMPLATE = "aaf_template"
+CACHE = Path(__file__).parents[1] / ".tools" / "cache"
+"""Where every process that a test starts finds the catalogs, made once."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    os.environ["AAF_CACHE_DIR"] = str(CACHE)
+    if not hasattr(config, "workerinput"):  # before there are several
+        prepare(CACHE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

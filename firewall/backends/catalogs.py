@@ -1,17 +1,23 @@
-"""The shipped catalogs on this machine: made once into one file in the data directory, mapped by every worker.
+"""The shipped catalogs on this machine: made once into one file in the cache directory, mapped by every process.
+
+`python -m firewall.backends.catalogs FOLDER` makes it and prints its key.
 
 The file's name and head carry the SHA-256 of the texts that it was made from. A file that is another's, readable for others,
 damaged or of other texts is not used but made again.
 """
 
+import asyncio
 import fcntl
 import mmap
 import os
 import stat
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
+
+import structlog
 
 from firewall.classify.catalog import build, facts, layout, template
 from firewall.classify.catalog.head import Damaged, check, texts_of
@@ -22,7 +28,12 @@ FOLDER = "catalogs"
 MAX_BINARY = 512 << 20
 """Bytes."""
 
+KEY_VARIABLE = "_AAF_CATALOGS"
+"""In the environment of a process that need not look whether the file is whole: its key, hexadecimal."""
+
 _MAKERS = (build, facts, layout, template)
+
+log = structlog.get_logger()
 
 
 def shipped_texts() -> dict[str, bytes]:
@@ -35,7 +46,7 @@ def prepare(directory: Path, texts: dict[str, bytes] | None = None) -> bytes:
     """Makes the file where there is none that is whole, and returns its key. It takes seconds then, and memory: the supervisor
     calls it, before there are workers. Raises BadFacts for a text that is none, OSError for a directory that cannot be written."""
     texts = shipped_texts() if texts is None else texts
-    key = key_of(texts.items(), b"".join(Path(str(maker.__file__)).read_bytes() for maker in _MAKERS))
+    key = _key(texts)
     folder = directory / FOLDER
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _locked(folder):
@@ -45,6 +56,25 @@ def prepare(directory: Path, texts: dict[str, bytes] | None = None) -> bytes:
                 if other != _path(folder, key):
                     other.unlink(missing_ok=True)  # who has it mapped keeps it
     return key
+
+
+def _key(texts: dict[str, bytes]) -> bytes:
+    return key_of(texts.items(), b"".join(Path(str(maker.__file__)).read_bytes() for maker in _MAKERS))
+
+
+async def made(directory: Path) -> bytes:
+    """As `prepare`, where there is something to make in a process of its own: the memory that it takes is not this one's for ever.
+    Raises OSError."""
+    key = _key(shipped_texts())
+    if _whole(directory / FOLDER, key):
+        return key
+    log.info("catalogs.making", folder=str(directory / FOLDER))
+    command = (sys.executable, "-m", "firewall.backends.catalogs", str(directory))
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
+    output, errors = await process.communicate()
+    if process.returncode != 0:
+        raise OSError(f"the catalogs cannot be made in {directory}: {errors.decode(errors='replace').strip()[-300:]}")
+    return bytes.fromhex(output.decode())
 
 
 def load_shipped(directory: Path, key: bytes | None = None) -> BinaryIndex:
@@ -109,3 +139,7 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(prepare(Path(sys.argv[1])).hex())

@@ -33,7 +33,7 @@ from firewall.backends.postgres.store import Store
 from firewall.ids import new_id, to_uuid
 from firewall.ports import ActivatePolicy, CreateKey, Item, Lost
 from firewall.seal import Sealer
-from tests.conftest import Database
+from tests.conftest import CACHE, Database
 from tests.e2e.upstream import LoopThread
 
 ROOT = Path(__file__).parents[2]
@@ -280,6 +280,7 @@ class Parts:
             "ENCRYPTION_MASTER_KEY": base64.b64encode(MASTER).decode(),
             "DATABASE_URL": database.app_dsn,
             "OPA_URL": self.opa.url,
+            "AAF_CACHE_DIR": str(CACHE),
             "AAF_API_PORT": str(api_port),
             "AAF_POLICY_FILE": str(self.policy_file),
             "AAF_GATEWAY_WORKERS": "1",

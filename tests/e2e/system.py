@@ -13,18 +13,17 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import CACHE
+
 READY_SECONDS = 120
 STOP_SECONDS = 60
 
 
 def clean_environment() -> dict[str, str]:
     """This process's environment without settings and proxies of whoever runs the tests."""
-    hidden = ("AAF_", "ENCRYPTION_", "DATABASE_", "OPA_", "REDIS_")
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(hidden) and not name.lower().endswith("_proxy") and not name.startswith("npm_config_")
-    }
+    hidden = ("AAF_", "ENCRYPTION_", "DATABASE_", "OPA_", "REDIS_", "npm_config_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
+    return {name: value for name, value in kept.items() if not name.lower().endswith("_proxy")} | {"AAF_CACHE_DIR": str(CACHE)}
 
 
 class System:
