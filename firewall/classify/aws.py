@@ -19,6 +19,7 @@ from firewall.classify.aws_s3 import S3Host, s3_host, s3_key, s3_segments
 from firewall.classify.aws_signals import FORM, actions, header_names, scopes, targets
 from firewall.classify.known import Match
 from firewall.classify.meaning import Meaning, Subject
+from firewall.classify.naming import together
 
 ZONE = "aws.invalid"
 DIALECT = "aws"
@@ -32,11 +33,11 @@ VALUE = 500
 
 
 class Contradiction(ValueError):
-    """A request that two servers could take for two operations. `words`: what it may be."""
+    """A request that two servers could take for two operations. `names`: those, if it is known which."""
 
-    def __init__(self, words: Iterable[str]) -> None:
-        self.words = tuple(sorted(words))
-        super().__init__(", ".join(self.words))
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        self.names = tuple(sorted(names))
+        super().__init__(", ".join(self.names))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,17 +78,13 @@ class Aws:
         signed = scopes(subject)
         try:
             if len(signed) > 1 or not signed <= place.scopes:
-                raise Contradiction({*signed, *place.scopes})
+                raise Contradiction
             meaning = _s3(subject, place.s3) if place.s3 is not None else _service(subject, place)
             # No protocol of AWS takes another method than these for a read, whatever else the request says.
             return meaning if meaning is None or subject.request.method in _MILD else replace(meaning, lowers=False)
         except Contradiction as contradiction:
-            return Meaning(
-                service="aws",
-                operation="ambiguous",
-                kind=Kind.UNKNOWN,
-                details={"could be": ", ".join(word or "nothing" for word in contradiction.words)[:VALUE]},
-            )
+            operation = together(contradiction.names) if contradiction.names else "ambiguous"
+            return Meaning(service="aws", operation=operation, kind=Kind.UNKNOWN)
 
 
 @lru_cache(maxsize=1024)
@@ -147,38 +144,42 @@ def _service(subject: Subject, place: _Place) -> Meaning | None:
     request, index = subject.request, subject.known.shipped
     found: dict[str, Match] = {}
     words: dict[str, bool] = {}
-    posted = request.method == "POST"
+    posted, rpc = request.method == "POST", _rpc(request.segments)
     for prefix in place.prefixes:
         if (names := targets(subject)) and index.knows(place_of := f"{prefix}.target.{ZONE}"):
             _follow(subject, place_of, names, found, words)
         if (request.query or posted) and index.knows(place_of := f"{prefix}.action.{ZONE}"):
             _follow(subject, place_of, actions(subject), found, words)
-        if posted and request.segments[0] == "service" and index.knows(place_of := f"{prefix}.rpc.{ZONE}"):
-            match = index.look_up(place_of, "POST", request.segments, "", frozenset())
+        if posted and rpc and index.knows(place_of := f"{prefix}.rpc.{ZONE}"):
+            match = index.look_up(place_of, "POST", rpc, "", frozenset())
             if match is not None:
                 found[match.operation] = _either(found.get(match.operation), match)
-            elif len(request.segments) == 4:
-                words.setdefault(request.segments[3], False)
+            else:
+                words.setdefault(rpc[3], False)
         match = _rest(subject, (prefix,), request.segments)
         if match is not None:
             found[match.operation] = _either(found.get(match.operation), match)
-    unknown = [word for word, known in words.items() if not known]
+    unknown = {_newer(place, word) for word, known in words.items() if not known}
     if len(found) + len(unknown) > 1:
         raise Contradiction({*found, *unknown})
     if found:
         (match,) = found.values()
         return _meaning(match, {**match.parameters, **_members(subject, match.operation)}, slashes=match.slashes)
     if unknown:
-        (word,) = unknown
-        return _newer(place, word)
+        return Meaning(service="aws", operation=unknown.pop(), kind=Kind.UNKNOWN)
     return None
 
 
-def _newer(place: _Place, word: str) -> Meaning:
-    """An operation that the facts do not have: named as it names itself, and as risky as can be."""
+def _rpc(segments: tuple[str, ...]) -> tuple[str, ...]:
+    """`/service/NAME/operation/NAME`, behind any prefix (Smithy RPC v2, "Requests"); empty where it is none."""
+    last = segments[-4:]
+    return last if len(last) == 4 and (last[0], last[2]) == ("service", "operation") else ()
+
+
+def _newer(place: _Place, word: str) -> str:
+    """An operation that the facts do not have is named as it names itself."""
     name = word.rpartition(".")[2]
-    scope = next(iter(sorted(place.scopes)))
-    return Meaning(service="aws", operation=f"{scope}:{name}" if _WORD.fullmatch(name) else "unknown", kind=Kind.UNKNOWN)
+    return f"{min(place.scopes)}:{name}" if _WORD.fullmatch(name) else "unknown"
 
 
 def _follow(subject: Subject, place: str, said: tuple[str, ...], found: dict[str, Match], words: dict[str, bool]) -> None:
