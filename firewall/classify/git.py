@@ -28,10 +28,12 @@ called `git-upload-pack`."""
 SHOWN: Final = 20
 """Refs of one push that an approver reads one by one."""
 INFLATED: Final = 1 << 20
+FLUSH: Final = b"0000"
 
 _ENDS: Final = frozenset({"git-upload-pack", "git-receive-pack", "refs", "batch"})
 _SERVICES: Final = {"git-upload-pack": "fetch", "git-receive-pack": "push"}
 _FETCH: Final = "application/x-git-upload-pack-request"
+_PUSH: Final = "application/x-git-receive-pack-request"
 _LFS: Final = "application/vnd.git-lfs+json"
 
 
@@ -120,6 +122,9 @@ def _push(subject: Subject, place: _Place) -> Meaning:
         return _meaning(place, "push", Kind.UNKNOWN, risk=Risk.CRITICAL, details={"refs": f"cannot be read: {error}"})
     if push.signed:
         return _meaning(place, "push", Kind.UNKNOWN, risk=Risk.CRITICAL, details={"refs": "inside a signed push certificate"})
+    if not push.commands and subject.request.body == FLUSH and _plainly(subject, place, _PUSH):
+        # git asks before it sends a large pack: nothing is moved, so nobody need approve it.
+        return _meaning(place, "push", Kind.READ, lowers=True, details=_told(push))
     kind = Kind.DELETE if any(command.deletes for command in push.commands) else Kind.WRITE
     refs = ",".join(command.ref for command in push.commands)
     return _meaning(place, "push", kind, refs=refs, details=_told(push))
