@@ -1,6 +1,8 @@
 """The methods that a request may be taken for instead of its own: many frameworks look at a field of the head, the query or a
 form before they look at the request line. Rules on `methods` know of them (docs/policy.md)."""
 
+import re
+
 from firewall.action import Classified
 from firewall.classify.meaning import Subject
 from firewall.errors import Malformed
@@ -16,6 +18,8 @@ LIMIT = 8
 LENGTH = 64
 
 FORM = "application/x-www-form-urlencoded"
+_NAMED = re.compile(r"(?:\A|&)[^=&]*(?:%|[Mm][Ee][Tt][Hh][Oo][Dd])")
+"""A name in a query that may be one of these."""
 _LENGTHS = frozenset(map(len, HEADERS))
 _FIELDS = frozenset(name.replace("_", "-") for name in FIELDS)
 
@@ -28,7 +32,7 @@ def overrides(subject: Subject) -> tuple[str, ...]:
         if len(name) in _LENGTHS and name.lower().replace(b"_", b"-") in HEADERS:
             # Of several values joined into one field a server may take any.
             found += [part if part.strip() else UNREADABLE for part in value.decode("latin-1").split(",")]
-    if request.query and ("%" in request.query or "method" in request.query.lower()):
+    if request.query and _NAMED.search(request.query):
         try:
             found += _named(subject.query)
         except ValueError:
