@@ -7,7 +7,7 @@ SETUP_DEV := $(VENV)/.ready-dev
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help up test check conformance bench setup setup-dev clean
+.PHONY: help up test check catalogs conformance bench setup setup-dev clean
 
 help: ## what each command does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ check: setup-dev ## linters and types: ruff, mypy, import-linter, opa
 
 conformance: setup-dev ## h2spec, Autobahn and grpc-go's interop tests through the gateway (needs Go and a Python 2.7)
 	@OPA_BIN="$$(tools/opa.sh)" $(BIN)/python -m tests.conformance $(ARGS)
+
+catalogs: setup-dev ## scores the shipped catalogs against vendors' own documents, fetched as packages (ARGS="github stripe")
+	@$(BIN)/python -m tools.catalog score $(ARGS)
 
 bench: setup-dev ## measures one gateway worker beside stock mitmdump
 	@OPA_BIN="$$(tools/opa.sh)" $(BIN)/python -m benchmarks $(ARGS)

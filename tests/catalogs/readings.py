@@ -32,7 +32,10 @@ DOCUMENTS: dict[str, tuple[tuple[str, Reading], ...]] = {
         ("generated/ghec.json", Reading(host="github.operator.internal", base="/api/v3", counts=False)),
         ("generated/api.github.com.json", Reading(host="github.operator.internal", base="/api/v3", counts=False)),
     ),
-    "jira": (("api/atlassian.com/jira.json", Reading(host="octocorp.atlassian.net")),),
+    "jira": (
+        ("api/atlassian.com/jira.json", Reading(host="octocorp.atlassian.net")),
+        ("api/atlassian.com/jira.json", Reading(host="api.atlassian.com", base="/ex/jira/1a2b")),
+    ),
     "kubernetes": (
         ("api/openapi-spec/swagger.json", Reading(host="kubernetes.default.svc", wide=_wide("path", "logpath"))),
         ("api/openapi-spec/swagger.json", Reading(host="0abc.gr7.eu-west-1.eks.amazonaws.com", wide=_wide("path", "logpath"))),

@@ -1,15 +1,19 @@
 """The score table of docs/catalogs.md: `python -m tools.catalog score [SERVICE…]`."""
 
+import sys
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
+from tests.catalogs import collection
 from tests.catalogs.openapi_requests import Calls
 from tests.catalogs.readings import DOCUMENTS
 from tests.catalogs.sample import Sample, Score, scored
 from tests.catalogs.sdk_samples import SDK_SAMPLES
 from tests.catalogs.shipped import shipped
+from tools.catalog.collection import COLLECTION
+from tools.catalog.packages import fetched
 from tools.catalog.sources import SOURCES
 
 SHOWN = 20
@@ -36,14 +40,23 @@ def score(services: Iterable[str]) -> int:
     print("| service | operations | right | % | identical on the wire | neighbours | right |")
     print("|---|---|---|---|---|---|---|")
     for service in services:
-        if service in SAMPLES:
-            begun = time.monotonic()
-            result = scored(SAMPLES[service](SOURCES[service].folder()), known)
-            print(_row(service, result), f"{time.monotonic() - begun:.0f} s", flush=True)
-            for wrong in result.wrong[:SHOWN]:
-                print("   ", wrong)
-            imperfect += bool(result.wrong)
+        begun = time.monotonic()
+        result = scored(SAMPLES[service](SOURCES[service].folder()), known)
+        print(_row(service, result), flush=True)
+        print(f"    {time.monotonic() - begun:.0f} s", *result.wrong[:SHOWN], sep="\n    ", file=sys.stderr, flush=True)
+        imperfect += bool(result.wrong)
     return imperfect
+
+
+def score_collection() -> None:
+    """The arbitrary collection, through the users' path alone."""
+    total, documents = Score(), 0
+    for name, result, refused in collection.results(fetched(COLLECTION)):
+        documents += 1
+        total.right, total.total, total.twins = total.right + result.right, total.total + result.total, total.twins + result.twins
+        if refused or result.wrong:
+            print(f"    {name}: {refused or result.wrong[:SHOWN]}", file=sys.stderr)
+    print(_row(f"{documents} documents of the collection", total))
 
 
 def _row(service: str, of: Score) -> str:

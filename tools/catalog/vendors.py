@@ -134,6 +134,12 @@ TWILIO = Vendor(
             " wireless"
         ).split()
     },
+    reviewed=Reviewed(
+        reads=frozenset(
+            "FetchInvite FetchRoomParticipantSubscribeRule ListConnectApp ListInteractionChannelInvite ListInvite"
+            " ListRecordingAddOnResult ListSettingsUpdate".split()
+        ),
+    ),
 )
 
 NOTION = Vendor(
@@ -156,7 +162,7 @@ DOCKER = Vendor(
     notes=("docker is the name that Docker-in-Docker services have; other hosts are the operator's to name",),
     selves=("/", "/v{api_version}"),
     reviewed=Reviewed(
-        reads=frozenset({"ContainerArchive"}),
+        reads=frozenset({"ContainerArchive", "ExecInspect"}),
         executes=frozenset({"ContainerAttach", "ContainerAttachWebsocket", "Session"}),
     ),
     reshape=_image_names,

@@ -65,9 +65,10 @@ NOTHING_REVIEWED = Reviewed()
 
 
 def kind_of(method: str, template: str, operation: str, reviewed: Reviewed = NOTHING_REVIEWED) -> Kind:
-    """Never milder than the method, but for what `reviewed` allows a POST to be."""
+    """Never milder than the method, but for what `reviewed` allows a POST to be. An operation without a name is reviewed as
+    `METHOD template`."""
     floor = method_kind(method)
-    if operation in reviewed.reads and floor in (Kind.READ, Kind.WRITE):
+    if (operation or f"{method} {template}") in reviewed.reads and floor in (Kind.READ, Kind.WRITE):
         return Kind.READ
     said = _said(template, operation)
     for kind, listed in (
