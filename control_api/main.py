@@ -21,6 +21,7 @@ from control_api.metrics import Metrics
 from control_api.tail import Tail
 from firewall import policy
 from firewall.audit.events import policy_activated
+from firewall.backends.catalogs import made
 from firewall.backends.knowledge import Knowledge, shipped_index
 from firewall.backends.lifeline import announce, watch
 from firewall.backends.logs import configure_logs
@@ -89,7 +90,7 @@ async def open_context(settings: Settings) -> AsyncIterator[Context]:
     except (UnsafeRole, LedgerUnavailable, *DOWN) as error:
         raise CannotStart(f"DATABASE_URL: {type(error).__name__}: {error}") from error
     opa = None if settings.opa_url is None else OpaEngine(settings.opa_url)
-    known = Catalogued(settings.data_dir, await Knowledge.open(Empty(), store.catalogs, store.revisions))
+    known = Catalogued(settings.cache_dir, await Knowledge.open(Empty(), store.catalogs, store.revisions))
     try:
         author = f"aaf {version('agent-action-firewall')}"
         change = ActivatePolicy(revision=compiled.revision, document=document, data=compiled.data, author=author)
@@ -124,15 +125,17 @@ async def open_context(settings: Settings) -> AsyncIterator[Context]:
 class Catalogued:
     """What classification goes by. The catalogs that ship are read when somebody first asks: the API starts without them."""
 
-    def __init__(self, data_dir: Path, knowledge: Knowledge) -> None:
+    def __init__(self, folder: Path, knowledge: Knowledge) -> None:
         self.knowledge = knowledge
-        self._data_dir = data_dir
+        self._folder = folder
         self._turn = asyncio.Lock()
 
     async def __call__(self) -> Known:
         async with self._turn:
             if isinstance(self.knowledge.shipped, Empty):
-                self.knowledge.shipped = await asyncio.to_thread(shipped_index, self._data_dir)
+                with contextlib.suppress(OSError):  # where no file can be written, `shipped_index` makes them in memory
+                    await made(self._folder)
+                self.knowledge.shipped = await asyncio.to_thread(shipped_index, self._folder)
         return self.knowledge()
 
 

@@ -82,10 +82,10 @@ class Knowledge:
             self._reading = None
 
 
-def shipped_index(data_dir: Path) -> Index:
+def shipped_index(folder: Path) -> Index:
     """The catalogs that ship, from the file that this machine made of them; made in memory where no file can be written."""
     try:
-        return load_shipped(data_dir)
+        return load_shipped(folder)
     except (OSError, ValueError) as error:
         log.warning("catalogs.not-kept", error=type(error).__name__)
         texts = shipped_texts()
