@@ -19,6 +19,7 @@ from firewall.classify.meaning import Classifier, Meaning, Subject
 from firewall.classify.oauth import OAuth
 from firewall.classify.overrides import overrides
 from firewall.classify.packages import Packages
+from firewall.classify.renamed import no_milder, without_users
 from firewall.classify.risk import risk_of
 from firewall.classify.signs import Sign, signs
 from firewall.classify.signs import wants_body as signs_want_body
@@ -39,25 +40,37 @@ NAMERS: tuple[Classifier, ...] = (
     Generic(),
 )
 """From the particular to the general; the last knows every request."""
+GENERIC = "http"
+"""The service of what nobody described, which no catalog may be called."""
 
 
 def wants_body(head: Request, known: Known = NOBODY, namers: tuple[Classifier, ...] = NAMERS) -> bool:
-    """Whether somebody needs the body of such a request before it can be judged (SEMANTICS 2)."""
-    subject = Subject(head, known)
+    """Whether somebody needs the body of such a request before it can be judged (SEMANTICS 2). No user's catalog does, and none
+    keeps others from it."""
+    subject = Subject(head, without_users(known, head.host) or known)
     return signs_want_body(subject) or llm.wants_body(subject) or any(namer.wants_body(subject) for namer in namers)
 
 
 def classify(request: Request, known: Known = NOBODY, namers: tuple[Classifier, ...] = NAMERS) -> Classified:
     """Never raises: a classifier that cannot read a request must not decide that it is harmless, nor stop the others' work."""
-    subject = Subject(request, known)
     try:
-        for namer in namers:
-            meaning = namer(subject)
-            if meaning is not None:
-                return _settled(subject, llm.enrich(subject, meaning), signs(subject))
+        named = _named(Subject(request, known), namers)
+        less = without_users(known, request.host)
+        if less is None or named is None:
+            return named or unknown(request)
+        ours = _named(Subject(request, less), namers)
     except Exception:
         return unknown(request)
-    return unknown(request)
+    # What nobody but a user describes is the user's to describe.
+    return named if ours is None or ours.service == GENERIC else no_milder(named, ours)
+
+
+def _named(subject: Subject, namers: tuple[Classifier, ...]) -> Classified | None:
+    for namer in namers:
+        meaning = namer(subject)
+        if meaning is not None:
+            return _settled(subject, llm.enrich(subject, meaning), signs(subject))
+    return None
 
 
 def unknown(request: Request) -> Classified:

@@ -9,6 +9,7 @@ import pytest
 
 from control_api import reading
 from control_api.routes.catalogs import BODY_BYTES
+from firewall.action import Risk
 
 pytestmark = pytest.mark.asyncio
 
@@ -241,6 +242,48 @@ async def test_a_users_catalog_lowers_nothing(api: Any, wait_until: Any) -> None
     await wait_until(is_named)
     reply = await api.call("POST", "/v1/catalogs/classify", {"method": "POST", "url": url})
     assert reply.body["kind"] == "write", "the method is the floor"
+
+
+@pytest.mark.parametrize(
+    ("method", "template", "url"),
+    [
+        ("DELETE", "/repos/{a}/{b}", "https://api.github.com/repos/o/r"),
+        ("POST", "/repos/{a}/{b}/issues", "https://api.github.com/repos/o/r/issues"),
+        ("GET", "/repos/{a}/{b}", "https://api.github.com/repos/o/r"),
+        ("PUT", "/made/{up}", "https://api.github.com/made/up"),
+    ],
+)
+async def test_a_users_catalog_renames_what_ships_and_makes_neither_kind_nor_risk_milder(
+    api: Any, wait_until: Any, method: str, template: str, url: str
+) -> None:
+    async def told() -> Any:
+        return (await api.call("POST", "/v1/catalogs/classify", {"method": method, "url": url})).body
+
+    before = await told()
+    text = facts(host="api.github.com").replace("op\tGET\t/a\tread\t", f"op\t{method}\t{template}\tread\tharmless")
+    assert (await added(api, document=text)).status == 201
+
+    async def is_renamed() -> bool:
+        return bool((await told())["name"] == "shop:harmless")
+
+    await wait_until(is_renamed)
+    after = await told()
+    assert after["kind"] == before["kind"]
+    assert list(Risk).index(Risk(after["risk"])) >= list(Risk).index(Risk(before["risk"]))
+
+
+async def test_no_catalog_of_a_user_renames_a_protocol(api: Any, wait_until: Any) -> None:
+    push = {"method": "POST", "url": "https://git.shop.com/o/r.git/git-receive-pack"}
+    text = facts(host="git.shop.com").replace("op\tGET\t/a\tread\t", "op\tPOST\t/o/r.git/git-receive-pack\tread\tharmless")
+    text = text.replace("harmless\n", "harmless\nop\tPOST\t/sign\twrite\tsign\n")
+    assert (await added(api, document=text)).status == 201
+
+    async def in_force() -> bool:
+        return await named(api, "https://git.shop.com/sign", "POST") == "shop:sign"
+
+    await wait_until(in_force)
+    reply = await api.call("POST", "/v1/catalogs/classify", push)
+    assert reply.body["kind"] != "read"
 
 
 async def test_an_action_is_told_and_nothing_is_recorded(api: Any) -> None:
