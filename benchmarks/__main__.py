@@ -17,7 +17,7 @@ from pathlib import Path
 
 import asyncpg
 
-from benchmarks import held, latency, memory, report, throughput, workers
+from benchmarks import classify, held, latency, memory, report, throughput, workers
 from benchmarks.place import destination
 from benchmarks.system import Access, Target, firewall, mitmdump
 
@@ -66,6 +66,7 @@ def main() -> int:
     quick = parser.parse_args().quick
     with tempfile.TemporaryDirectory(prefix="aaf-bench-files-") as name, destination(Path(name)) as place:
         folder = Path(name)
+        named = classify.section(folder, quick=quick)  # first, while nothing else runs
         many = 100 if quick else 1000
         with firewall(folder, place) as (ours, access):  # new and empty, so that memory shows what is held
             waits = asyncio.run(held.measure(ours, access, place, many=many, samples=20 if quick else 200))
@@ -86,6 +87,7 @@ def main() -> int:
     text = f"{report.machine(datetime.now(UTC), versions)}\n\n{report.table(found)}\n\n"
     text += f"{report.waits(waits)}\n{report.memory(figures)}\n{report.latency(added)}\n"
     text += f"{report.several(several)}\n{report.beside(found)}\n"
+    text += f"{named}\n"
     text += f"- {asked:,} requests were answered through the firewall, {entries:,} decisions stand in its log\n"
     print(text)
     if not quick:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from firewall.action import Kind
 from firewall.globs import host_pattern
@@ -20,8 +20,7 @@ class TooMuchWork(ValueError):
     """A path that is made to be slow to match. Whoever meets this knows nothing: the request is unknown."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Match:
+class Match(NamedTuple):  # not a dataclass: one is made for every request, and a frozen one takes a fifth of a look-up
     """An operation that a catalog describes. `operation`: the vendor's word, or `METHOD template` where it has none. `kind`: what
     it does, as the catalog was reviewed; the strictest where the request names several operations at once. `template`: its path, as
     the catalog spells it. `parameters`: the template's, decoded. `catalog`: `service@revision`. `slashes`: see `Meaning`."""

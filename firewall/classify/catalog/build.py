@@ -1,5 +1,6 @@
 """Facts → the binary that `index` reads (`layout`). Slow on purpose where it buys a quick look-up: it runs once a machine."""
 
+import re
 import sys
 from array import array
 from collections.abc import Iterable
@@ -14,6 +15,8 @@ from firewall.classify.known import PSEUDO, operators_place
 from firewall.globs import host_suffix, is_glob
 
 NO_TEXTS = bytes(32)
+
+_HOLES = re.compile(r"\{[*+]?\}")
 
 
 @dataclass(slots=True)
@@ -30,7 +33,7 @@ class _Node:
 class _Made:
     """An operation as it is stored, and what it needs of a request: `?name`, `?name=value`, `#header`."""
 
-    number: int
+    stored: tuple[int, int, int]
     needs: tuple[str, ...]
     order: tuple[int, int, str, str]
 
@@ -47,10 +50,8 @@ class _Builder:
     def __init__(self) -> None:
         self._edges: dict[int, int] = {}
         self._next = 1
-        self._one, self._more, self._ways = array("I", [0]), array("I", [0]), array("I", [0])
-        self._groups, self._operations = array("I", [0]), array("I")
+        self._nodes, self._ways, self._groups = array("Q", [0]), array("I", [0]), array("I", [0])
         self._text, self._at = bytearray(), dict[str, int]()
-        self._made: dict[tuple[str, int], int] = {}
         self._frozen: dict[object, int] = {}
         self._read: dict[tuple[str, Operation], tuple[tuple[Step, ...], _Made]] = {}
         self._services: list[str] = []
@@ -99,21 +100,22 @@ class _Builder:
     def _make(self, template: Template, operation: Operation) -> _Made:
         needs = tuple(f"?{name}" if value is None else f"?{name}={value}" for name, value in template.query)
         needs += tuple(f"#{name}" for name in operation.headers)
-        plan = "/".join(step.text if _easy(step) else layout.ODD + step.text for step in template.steps)
+        plain = all(_easy(step) for step in template.steps)
+        holes = [(i, step.holes[0]) for i, step in enumerate(template.steps) if step.holes] if plain else []
+        sorts = [":" if step.pieces[-1] else step.holes[0].width or " " for step in template.steps if step.holes] if plain else []
+        named = "/".join(chr(layout.DIGITS + i) + sort + hole.name for (i, hole), sort in zip(holes, sorts, strict=True))
+        if plain:
+            plan = "/".join(step.pieces[-1] for step in template.steps)
+        else:
+            plan = "/".join(step.text if _whole(step) else layout.ODD + step.text for step in template.steps)
         spans = "\n".join(
             "".join(chr(layout.DIGITS + number) for number in (span.first, span.last, span.cut)) + span.name
             for span in template.spans
         )
-        shown = "" if operation.template == "/" + plan else operation.template
-        text = "\t".join((operation.operation, shown, operation.iam_action or "", spans, plan))
-        plain = not spans and all(_easy(step) for step in template.steps)
+        text = "\t".join((operation.operation, operation.template, operation.iam_action or "", plan, spans, named))
         flags = KINDS.index(operation.kind) | (layout.PLAIN if plain else 0) | len(self._services) - 1 << layout.FILE
-        number = self._made.get((text, flags))
-        if number is None:
-            number = self._made[text, flags] = len(self._operations) // 3
-            self._operations.extend((*self._stored(text), flags))
         strict = KINDS.index(operation.kind)
-        return _Made(number, needs, (-len(needs), -strict, operation.operation, text))
+        return _Made((*self._stored(text), flags), needs, (-len(needs), -strict, operation.operation, text))
 
     def _stored(self, text: str) -> tuple[int, int]:
         """Offset and length, in bytes; a text that was stored before is not stored again."""
@@ -132,7 +134,7 @@ class _Builder:
         for token, (kind, child) in node.ways.items():
             last = kind is Way.MANY and not (child.literals or child.verbs or child.ways)
             ways.append((Way.LAST if last else kind, self._freeze(child), token))
-        ways.sort(key=lambda way: (way[0], -len(way[2].replace("{}", "")), way[2]))
+        ways.sort(key=lambda way: (way[0], -len(_HOLES.sub("", way[2])), way[2]))
         signature = (tuple(edges), tuple(ways))
         if signature not in self._frozen:
             self._frozen[signature] = number = self._number(edges)
@@ -148,28 +150,29 @@ class _Builder:
             if len(keys) == len(edges) and self._edges.keys().isdisjoint(keys):
                 self._edges.update(keys)
                 return number
-            self._one.append(0)
-            self._more.append(0)
+            self._nodes.append(0)
 
     def _lead_on(self, number: int, ways: list[tuple[Way, int, str]]) -> None:
-        kinds = {kind for kind, _, _ in ways}
-        one = ways[-1][1] if kinds in ({Way.ONE}, {Way.VERB, Way.ONE}) else 0
-        self._one.append(one)
-        if kinds <= {Way.ONE}:
-            self._more.append(0)
+        verbs = [way for way in ways if way[0] is Way.VERB]
+        rest = [way for way in ways if way[0] is not Way.VERB]
+        easy = not rest or rest[0][0] in (Way.ONE, Way.ANY)
+        one = rest[0][1] << layout.ONE if rest and easy else 0
+        if easy and not verbs and len(rest) < 2:
+            self._nodes.append(one)
         else:
-            self._more.append(len(self._ways) | (layout.VERBS if kinds <= {Way.VERB, Way.ONE} else 0))
+            left = (layout.REST_BEHIND_VERB if verbs else layout.REST) if len(rest) > 1 else 0
+            self._nodes.append(one | len(self._ways) | (layout.EASY | left if easy else 0))
             self._ways.append(len(ways))
             for kind, child, token in ways:
                 self._ways.extend((kind, number if kind is Way.VERB else child, *self._stored(token)))
 
     def _group(self, method: str, made: list[_Made]) -> int:
-        """The method's number, how many operations, where their needs stand (a line each; length 0: none has any), and their
-        numbers, the neediest first."""
+        """The method's number, how many operations, where their needs stand (a line each; length 0: none has any), and of
+        each, the neediest first, where its text stands and its flags."""
         number = self._methods.setdefault(method, len(self._methods))
         ordered = sorted(made, key=lambda each: each.order)
         needs = "\n".join("\t".join(each.needs) for each in ordered) if any(each.needs for each in ordered) else ""
-        group = (number, len(ordered), *self._stored(needs), *(each.number for each in ordered))
+        group = (number, len(ordered), *self._stored(needs), *(part for each in ordered for part in each.stored))
         if group not in self._frozen:
             self._frozen[group] = len(self._groups) | GROUP
             self._groups.extend(group)
@@ -189,8 +192,8 @@ class _Builder:
         places[layout.TOP] = self._number(edges)
         self._lead_on(places[layout.TOP], [])
         parts: dict[str, array[int] | bytearray] = {
-            "edges": _table(self._edges), "one": self._one, "more": self._more, "ways": self._ways, "groups": self._groups,
-            "operations": self._operations, "places": places, "text": self._text,
+            "edges": _table(self._edges), "nodes": self._nodes, "ways": self._ways, "groups": self._groups, "places": places,
+            "text": self._text,
         }  # fmt: skip
         return _packed(parts, texts)
 
@@ -199,18 +202,29 @@ def _moved(section: Section, base: str) -> Section:
     return Section(hosts=section.hosts, base=base, operations=section.operations)
 
 
-def _easy(step: Step) -> bool:
+def _whole(step: Step) -> bool:
     """A literal, or a whole `{name}`."""
     return not step.holes or (step.pieces == ("", "") and not step.holes[0].width)
 
 
+def _easy(step: Step) -> bool:
+    """A literal, a whole `{name}` or `{*name}`, or `{name}:verb`."""
+    return not step.holes or _verb(step) is not None or (step.pieces == ("", "") and step.holes[0].width != "+")
+
+
+def _verb(step: Step) -> str | None:
+    """Of `{name}:verb`, where the last colon is the verb's."""
+    behind = step.pieces[-1]
+    one = len(step.holes) == 1 and not step.holes[0].width and not step.pieces[0]
+    return behind[1:] if one and len(behind) > 1 and behind.rfind(":") == 0 else None
+
+
 def _child(node: _Node, step: Step) -> _Node:
     if not step.holes:
-        return node.literals.setdefault(step.pieces[0], _Node())
-    width, behind = step.holes[0].width, step.pieces[-1]
-    whole = step.pieces == ("", "")
-    if len(step.holes) == 1 and not width and not step.pieces[0] and behind.rfind(":") == 0 and len(behind) > 1:
-        return node.verbs.setdefault(behind[1:], _Node())
+        return node.literals.get(step.pieces[0]) or node.literals.setdefault(step.pieces[0], _Node())
+    if (verb := _verb(step)) is not None:
+        return node.verbs.get(verb) or node.verbs.setdefault(verb, _Node())
+    width, whole = step.holes[0].width, step.pieces == ("", "")
     kinds = {"": Way.ONE, "*": Way.ANY, "+": Way.MANY} if whole else {"": Way.PART, "*": Way.PART, "+": Way.MANY_PART}
     kind = kinds[width]
     token = "".join(

@@ -17,23 +17,43 @@ Spans = tuple[tuple[int, int], ...]
 _HOLE = re.compile(r"\{([*+]?)([^{}]*)\}")
 
 
-def fit_plain(plan: str, segments: Sequence[str]) -> dict[str, str] | None:
-    """`plan`: `Step.text` of every step, joined by slashes; literals and whole `{name}` alone."""
-    tokens, values = plan.split("/"), dict[str, str]()
-    if len(tokens) != len(segments):
-        return None
-    for token, segment in zip(tokens, segments, strict=True):
-        if token[:1] == "{":
-            if segment in DOTS or "/" in segment:
-                return None
-            values[token[1:-1]] = segment
-        elif token != segment:
+def fit_plain(plan: str, spans: str, holes: str, segments: Sequence[str]) -> dict[str, str] | None:
+    """Literals, `{name}`, `{*name}`, `{name}:verb` alone. `plan`: what is literal of each step, joined by slashes; `holes`: of each
+    a character for its step, one for its sort (blank, `*`, `:`), and its name, joined by slashes; `spans`: as for `fit`."""
+    left, values = list(segments), dict[str, str]()
+    for hole in holes.split("/") if holes else ():
+        place, sort = ord(hole[0]) - DIGITS, hole[1]
+        if place >= len(left):
             return None
+        value = left[place]
+        if sort == "*":
+            left[place] = ""
+            if any(part in DOTS for part in value.split("/")):
+                return None
+        else:
+            if sort == ":":
+                value, _, verb = value.rpartition(":")
+                left[place] = ":" + verb
+            else:
+                left[place] = ""
+            if "/" in value or value in DOTS:
+                return None
+        name = hole[2:]
+        if name:
+            values[name] = value
+    if "/".join(left) != plan:  # a slash too many is a segment too many
+        return None
+    if spans:
+        for span in spans.split("\n"):
+            value = "/".join(segments[ord(span[0]) - DIGITS : ord(span[1]) - DIGITS + 1])
+            cut = ord(span[2]) - DIGITS
+            values[span[3:]] = value[:-cut] if cut else value
     return values
 
 
 def fit(plan: str, named: str, segments: Sequence[str], spans: Spans) -> dict[str, str] | None:
-    """Any plan. `named`: its spans, a line each: first, last and cut (`template.Span`), a character each, and the name."""
+    """Any plan: `Step.text` of every step, joined by slashes, `ODD` before what is neither a literal nor `{name}`. `named`: its
+    spans, a line each: first, last and cut (`template.Span`), a character each, and the name."""
     values: dict[str, str] = {}
     at, wide, starts = 0, 0, list[int]()
     for token in plan.split("/"):

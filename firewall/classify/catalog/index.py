@@ -6,7 +6,6 @@ and the places of the hosts that it saw last.
 
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from urllib.parse import parse_qsl
 from zlib import crc32
 
@@ -14,17 +13,21 @@ from firewall.action import Kind, stricter_kind
 from firewall.classify.catalog.fit import Spans, fit, fit_plain, fits
 from firewall.classify.catalog.head import Damaged, arrays_of
 from firewall.classify.catalog.layout import (
+    AT,
+    EASY,
     FILE,
     GROUP,
     KIND,
     KINDS,
+    ONE,
     PLACE,
     PLAIN,
+    REST,
+    REST_BEHIND_VERB,
     SERVICES,
     TOP,
     VALUE,
     VERB_EDGE,
-    VERBS,
     Way,
     host_key,
     method_key,
@@ -40,9 +43,10 @@ FIELDS = 1000
 """Of a query."""
 HOSTS = 1024
 """How many hosts' places are remembered."""
+BEHIND = REST_BEHIND_VERB & ~REST
 LOW = 0xFFFFFFFF
 
-VERB, PART, ONE, ANY, MANY_PART, MANY, LAST = map(int, Way)
+VERB, PART, WHOLE, ANY, MANY_PART, MANY, LAST = map(int, Way)
 
 
 class BinaryIndex:
@@ -54,8 +58,8 @@ class BinaryIndex:
         parts = arrays_of(data)
         self._edges = parts["edges"].cast("Q")
         self._mask = len(self._edges) - 1
-        self._one, self._more, self._ways = (parts[name].cast("I") for name in ("one", "more", "ways"))
-        self._groups, self._operations, self._places = (parts[name].cast("I") for name in ("groups", "operations", "places"))
+        self._nodes = parts["nodes"].cast("Q")
+        self._ways, self._groups, self._places = (parts[name].cast("I") for name in ("ways", "groups", "places"))
         self._text = parts["text"]
         if len(self._edges) & self._mask or not self._edges:
             raise Damaged("its table has no size of a table")
@@ -77,7 +81,8 @@ class BinaryIndex:
         if method not in self._methods:
             return None
         found: Match | None = None
-        for root in self._roots_of(place):
+        roots = self._roots.get(place)
+        for root in self._roots_of(place) if roots is None else roots:
             match = self._walk(root, method, segments, query, header_names)
             if match is not None:
                 found = match if found is None else stricter(found, match.kind)
@@ -86,7 +91,7 @@ class BinaryIndex:
     def _walk(self, node: int, method: str, segments: tuple[str, ...], query: str, header_names: frozenset[bytes]) -> Match | None:
         """Depth first, the preferred way first. `turns`: where to go on after a dead end: the node's ways (0: a node itself), how
         many segments were read there, which way is next (or that node), and up to where `{+name}` took segments the last time."""
-        edges, mask, one, more = self._edges, self._mask, self._one, self._more
+        edges, mask, nodes = self._edges, self._mask, self._nodes
         end, length, read, steps = method_key(method), len(segments), 0, STEPS
         spans: Spans = ()
         turns: list[tuple[int, int, int, int, Spans]] = []
@@ -101,13 +106,17 @@ class BinaryIndex:
             if read < length:
                 if child >= VERB_EDGE:
                     child = 0
-                ways = more[node]
-                if ways and (ways < VERBS or ":" in segments[read]):
-                    turns.append((ways & ~VERBS, read, 0, 0, spans))
-                elif not child:
-                    child = one[node]
-                elif other := one[node]:
-                    turns.append((0, read, other, 0, spans))
+                one = nodes[node]
+                ways = one & LOW
+                if ways and (ways < EASY or ":" in segments[read]):
+                    turns.append((ways & AT, read, 0, 0, spans))
+                else:
+                    if ways & REST:
+                        turns.append((ways & AT, read, 2 if ways & BEHIND else 1, 0, spans))
+                    if not child:
+                        child = one >> ONE
+                    elif one >> ONE:
+                        turns.append((0, read, one >> ONE, 0, spans))
                 if child:
                     node, read = child, read + 1
                     continue
@@ -151,7 +160,7 @@ class BinaryIndex:
             kind, child, token = self._way(ways, number)
         if not until and number + 1 < count:
             turns.append((ways, read, number + 1, 0, spans))
-        if kind in (ONE, ANY, PART):
+        if kind in (WHOLE, ANY, PART):
             return child, read + 1, spans, number - begun >> 2
         if kind == VERB:
             before, _, verb = segment.rpartition(":")
@@ -197,14 +206,13 @@ class BinaryIndex:
             number, raised = self._chosen(at, query, header_names)
             if not number:
                 return None
-        record = 3 * self._groups[number]
-        start, size, flags = self._operations[record : record + 3]
-        name, shown, iam, parts, plan = str(self._text[start : start + size], "utf-8").split("\t")
-        parameters = fit_plain(plan, segments) if flags & PLAIN else fit(plan, parts, segments, spans)
+        groups = self._groups  # three look-ups are quicker than a slice
+        start, size, flags = groups[number], groups[number + 1], groups[number + 2]
+        name, template, iam, plan, parts, holes = str(self._text[start : start + size], "utf-8").split("\t")
+        parameters = fit_plain(plan, parts, holes, segments) if flags & PLAIN else fit(plan, parts, segments, spans)
         if parameters is None:
             return None
         service, catalog = self._services[flags >> FILE]
-        template = shown or "/" + plan
         return Match(
             service=service,
             operation=name or f"{method} {template}",
@@ -219,7 +227,7 @@ class BinaryIndex:
     def _chosen(self, at: int, query: str, header_names: frozenset[bytes]) -> tuple[int, int]:
         """Where in the group the operation stands of whose needs most are met (0: none), and the strictest kind of all that are met
         and that no other one that is met says more precisely."""
-        groups, operations = self._groups, self._operations
+        groups = self._groups
         have = {f"#{name.decode('latin-1')}" for name in header_names}
         for name, value in parse_qsl(query, keep_blank_values=True, max_num_fields=FIELDS) if query else ():
             have.add(f"?{name}")
@@ -229,8 +237,8 @@ class BinaryIndex:
             needs = frozenset(line.split("\t")) if line else frozenset[str]()
             if needs <= have and not any(needs < other for other in met):
                 met.append(needs)
-                chosen = chosen or at + 4 + i
-                kind = max(kind, operations[3 * groups[at + 4 + i] + 2] & KIND)
+                chosen = chosen or at + 4 + 3 * i
+                kind = max(kind, groups[at + 6 + 3 * i] & KIND)
         return chosen, kind
 
     def _roots_of(self, place: str) -> tuple[int, ...]:
@@ -267,4 +275,4 @@ class BinaryIndex:
 
 
 def stricter(match: Match, kind: Kind) -> Match:
-    return match if stricter_kind(match.kind, kind) is match.kind else replace(match, kind=kind)
+    return match._replace(kind=stricter_kind(match.kind, kind))

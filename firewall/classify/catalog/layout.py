@@ -16,15 +16,19 @@ from enum import IntEnum
 from firewall.action import Kind
 
 MAGIC = b"aaf-catalog/1\n\0\0"
-ARRAYS = ("edges", "one", "more", "ways", "groups", "operations", "places", "text")
+ARRAYS = ("edges", "nodes", "ways", "groups", "places", "text")
 CHECKED = 52
 """From here on the check sum counts."""
 HEAD = struct.Struct(f"<16s32sI{len(ARRAYS) * 2}I")
 VERB_EDGE, GROUP, PLACE = 1 << 30, 2 << 30, 3 << 30
 """What an edge is, in its value: below `VERB_EDGE` a literal's node."""
 VALUE = VERB_EDGE - 1
-VERBS = 1 << 31
-"""In `more`: its ways count only for a segment that holds a colon; for another one `one` says all."""
+EASY, REST, REST_BEHIND_VERB = 1 << 31, 1 << 30, 3 << 29
+"""In `nodes`, of each where its ways stand (0: nowhere), and above `ONE` the node of its only, or its first easy, way. `EASY`: a
+segment without a colon leads there, if that is not 0; and then, with one of the `REST`s, on to the other ways: all but the first,
+or but the first two."""
+ONE = 32
+AT = (1 << 29) - 1
 KINDS = tuple(Kind)
 
 TOP, SERVICES = 0, 1
@@ -32,14 +36,14 @@ TOP, SERVICES = 0, 1
 service's two names follow, then how many methods there are, of each the same, and the lists of hosts."""
 
 PLAIN = 8
-"""In an operation's flags, beside its kind (the lower three bits): every step is one segment, and there is no `{name=…}`. The
-number of its service stands above `FILE`."""
+"""In an operation's flags, beside its kind (the lower three bits): every step is a literal, `{name}`, `{*name}` or `{name}:verb`.
+The number of its service stands above `FILE`."""
 FILE = 8
 KIND = 7
 ODD = "}"
 """Begins a token of a plan that is neither a literal nor a whole `{name}`. A literal holds no brace."""
-DIGITS = 33
-"""Numbers of spans are characters of this code and above, which are no separators."""
+DIGITS = 48
+"""Numbers in texts are characters of this code (0) and above: none of them is a separator."""
 
 
 class Way(IntEnum):

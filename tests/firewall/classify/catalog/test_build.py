@@ -13,7 +13,7 @@ def test_the_same_facts_make_the_same_bytes() -> None:
 
 
 def nodes(*lines: str) -> int:
-    return len(arrays_of(build([(facts(*lines), "r")]))["one"])
+    return len(arrays_of(build([(facts(*lines), "r")]))["nodes"])
 
 
 def test_hosts_with_the_same_operations_share_one_tree() -> None:

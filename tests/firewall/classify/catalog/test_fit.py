@@ -3,20 +3,36 @@ import pytest
 from firewall.classify.catalog.fit import fit, fit_plain, fits
 
 
+def plain(*segments: str) -> dict[str, str] | None:
+    """`repos/{owner}/{*repo}`."""
+    return fit_plain("repos//", "", "1 owner/2*repo", segments)
+
+
 def test_a_plain_plan_gives_the_values_of_its_parameters() -> None:
-    assert fit_plain("repos/{owner}/{repo}", ("repos", "octo", "hello")) == {"owner": "octo", "repo": "hello"}
-    assert fit_plain("user/", ("user", "")) == {}
+    assert plain("repos", "octo", "hello") == {"owner": "octo", "repo": "hello"}
+    assert plain("repos", "octo", "a/b") == {"owner": "octo", "repo": "a/b"}
+    assert fit_plain("user/", "", "", ("user", "")) == {}
 
 
 @pytest.mark.parametrize(
     "segments",
     [
         ("repos", "octo"), ("repos", "octo", "hello", ""), ("Repos", "a", "b"), ("repos", "", "b"), ("repos", "a", ".."),
-        ("repos", "a/b", "c"),
+        ("repos", "a/b", "c"), ("repos", "a", "b/../c"), ("repos/", "a", "b"), ("repos", "a"), ("repos/a", "b"),
     ],
 )  # fmt: skip
 def test_a_path_that_is_another_fits_no_plain_plan(segments: tuple[str, ...]) -> None:
-    assert fit_plain("repos/{owner}/{repo}", segments) is None
+    assert plain(*segments) is None
+
+
+def test_a_named_span_of_a_plain_plan_is_the_path_that_it_covers_without_the_verb() -> None:
+    assert fit_plain("v1/projects/", "120name", "2 ", ("v1", "projects", "p")) == {"name": "projects/p"}
+    assert fit_plain("v1//set:go", "123name", "1 ", ("v1", "p", "set:go")) == {"name": "p/set"}
+
+
+def test_a_verb_stands_behind_the_last_colon() -> None:
+    assert fit_plain("/:go", "", "0 a/1:b", ("x", "y:z:go")) == {"a": "x", "b": "y:z"}
+    assert [fit_plain("/:go", "", "0 a/1:b", ("x", each)) for each in (":go", "y:gone", "y:go:", "y/z:go", "go")] == [None] * 5
 
 
 @pytest.mark.parametrize(
@@ -39,8 +55,8 @@ def test_any_plan_gives_the_values_of_its_parameters(
 
 
 def test_a_named_span_is_the_path_that_it_covers_without_the_verb() -> None:
-    assert fit("v1/projects/{}", "\x22\x23\x21name", ("v1", "projects", "p"), ()) == {"name": "projects/p"}
-    assert fit("v1/projects/}{}:go", "\x22\x23\x24name", ("v1", "projects", "p:go"), ()) == {"name": "projects/p"}
+    assert fit("v1/projects/{}", "120name", ("v1", "projects", "p"), ()) == {"name": "projects/p"}
+    assert fit("v1/projects/}{}:go", "123name", ("v1", "projects", "p:go"), ()) == {"name": "projects/p"}
 
 
 @pytest.mark.parametrize(

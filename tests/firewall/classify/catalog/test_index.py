@@ -72,6 +72,13 @@ def test_an_operation_without_a_name_is_method_and_template() -> None:
     assert (match.operation, match.template) == ("GET /x/{y}", "/x/{y}")
 
 
+def test_a_path_may_be_as_long_as_a_template() -> None:
+    made = index(facts("at a.test /", "op GET /" + "/".join(f"{{p{i}}}" for i in range(32)) + " read long"))
+    match = made.look_up("a.test", "GET", tuple(f"v{i}" for i in range(32)), "", frozenset())
+    assert match is not None
+    assert match.parameters == {f"p{i}": f"v{i}" for i in range(32)}
+
+
 def test_the_iam_action_stands_beside_the_operation() -> None:
     made = index(facts("at a.test /", "op PUT /x write PutX iam=s3:PutObject"))
     match = made.look_up("a.test", "PUT", ("x",), "", frozenset())
