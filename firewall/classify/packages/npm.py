@@ -131,6 +131,8 @@ def _service(asked: Asked, rest: tuple[str, ...]) -> Meaning | None:
             return asked.means("access", slashes=slashes)
         case ("user", *_) if asked.method == "PUT":
             return asked.means("login", Kind.WRITE)
+        case ("user", *_) if asked.reads:
+            return asked.means("user")
         case ("v1", "login", *_):
             return asked.means("login")
         case ("npm", "v1", "tokens", *_):

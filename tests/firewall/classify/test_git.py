@@ -4,9 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firewall.action import Kind
+from firewall.action import KIND_ORDER, RISK_ORDER, Kind
+from firewall.classify import classify
+from firewall.classify.generic import Generic
 from firewall.classify.git import Git
-from tests.firewall.classify.vectors import Vector, check, load, pkt
+from tests.firewall.classify.vectors import Vector, check, escaped, load, pkt
 
 IDS = ["0" * 40, "1" * 40, "a" * 40]
 
@@ -33,6 +35,15 @@ def test_a_push_that_removes_anything_is_a_deletion_whatever_else_it_does(ids: l
     lines: list[str | None] = [f"{IDS[1]} {new} refs/heads/{n}" for n, new in enumerate(ids)]
     expected = Kind.DELETE if IDS[0] in ids else Kind.WRITE
     check(_push([*lines, None], expected, tail=pack.decode("latin-1")), (Git(),))
+
+
+@given(st.sampled_from(load("git.json")), st.integers(0, 200))
+def test_a_path_and_field_names_that_are_written_otherwise_make_nothing_milder(vector: Vector, place: int) -> None:
+    request, known = vector.request, vector.known
+    before = classify(request, known, (Git(), Generic()))
+    after = classify(escaped(request, place), known, (Git(), Generic()))
+    assert KIND_ORDER.index(after.kind) >= KIND_ORDER.index(before.kind)
+    assert RISK_ORDER.index(after.risk) >= RISK_ORDER.index(before.risk)
 
 
 def _push(lines: list[str | None], kind: str, tail: str = "") -> Vector:

@@ -86,6 +86,24 @@ def load(file: str, only: str = "") -> list[Vector]:
     return [Vector(given=each) for each in json.loads((FOLDER / file).read_text()) if each["name"].startswith(only)]
 
 
+def escaped(request: Request, place: int) -> Request:
+    """The same request, with one letter of its path written as an escape: a server reads it the same way."""
+    letters = [
+        at for at, character in enumerate(request.path) if character.isalnum() and "%" not in request.path[max(at - 2, 0) : at]
+    ]
+    if not letters:
+        return request
+    at = letters[place % len(letters)]
+    target = f"{request.path[:at]}%{ord(request.path[at]):02X}{request.path[at + 1 :]}" + (
+        f"?{request.query}" if request.query else ""
+    )
+    again = parse(
+        method=request.method, scheme=request.scheme, host=request.host, port=request.port, target=target.encode(),
+        headers=[(name.swapcase(), value) for name, value in request.headers],
+    )  # fmt: skip
+    return replace(again, body=request.body, truncated=request.truncated)
+
+
 def check(vector: Vector, namers: Sequence[Classifier]) -> Classified:
     """Raises AssertionError where the request is called something else, or is milder or stricter."""
     given, request, known = vector.given, vector.request, vector.known
