@@ -18,7 +18,7 @@ def without_users(known: Known, host: str) -> Known | None:
 
 
 def no_milder(named: Classified, ours: Classified) -> Classified:
-    """`named`, at least as strict as `ours`, and with all that it is done to: rules on resources find what they would have found."""
+    """`named`, at least as strict as `ours`, and with all that it is done to, as rules on resources would have found it."""
     return replace(
         named,
         kind=stricter_kind(named.kind, ours.kind),
