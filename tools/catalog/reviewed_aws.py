@@ -80,6 +80,14 @@ EXECUTED = frozenset(
 )
 """Operations that run code or open a way into a machine, although their verb does not say so."""
 
+DELETED = frozenset(
+    """
+    kms:ScheduleKeyDeletion organizations:CloseAccount neptune-db:ExecuteFastReset neptune-graph:ResetGraph
+    dynamodb:BatchWriteItem dynamodb:TransactWriteItems route53:ChangeResourceRecordSets
+    """.split()
+)
+"""Operations that delete, or can, although their verb does not say so."""
+
 _READS = frozenset("Get List Describe Head".split())
 """What these begin reads, unless IAM says otherwise."""
 _READS_FOR_IAM_TOO = frozenset(
@@ -98,7 +106,14 @@ HANDS_OUT_CREDENTIALS = frozenset(
     ecr-public:GetAuthorizationToken codeartifact:GetAuthorizationToken redshift:GetClusterCredentials
     redshift:GetClusterCredentialsWithIAM redshift-serverless:GetCredentials lakeformation:GetTemporaryGlueTableCredentials
     lakeformation:GetTemporaryGluePartitionCredentials lakeformation:GetTemporaryDataLocationCredentials s3:GetDataAccess
-    gamelift:GetComputeAuthToken gamelift:GetComputeAccess
+    gamelift:GetComputeAuthToken gamelift:GetComputeAccess account-access:GetRoleCredentials amplifybackend:GetToken
+    bedrock-agentcore:GetResourceApiKey bedrock-agentcore:GetResourceOauth2Token bedrock-agentcore:GetResourcePaymentToken
+    bedrock-agentcore:GetWorkloadAccessToken bedrock-agentcore:GetWorkloadAccessTokenForJWT
+    bedrock-agentcore:GetWorkloadAccessTokenForUserId cloudwatch:GetSpaceCredentialsForOrganization cognito-idp:GetClientToken
+    cognito-idp:GetDerivedToken connect:GetFederationToken datazone:GetEnvironmentCredentials datazone:GetIamPortalLoginUrl
+    ec2:GetPasswordData lakeformation:GetTemporaryGlueFunctionCredentials license-manager:GetAccessToken
+    redshift:GetIdentityCenterAuthToken redshift-serverless:GetIdentityCenterAuthToken route53globalresolver:GetAccessToken
+    ssm:GetAccessToken
     """.split()
 )
 """Called Read by IAM; what they answer with opens other doors."""
@@ -118,7 +133,7 @@ def kind_of(method: str, scope: str, name: str, level: str | None, *, readonly: 
     own, verb, floor = f"{scope}:{name}", verb_of(name), method_kind(method)
     changes = level in {"Write", "Permissions management"} or own in HANDS_OUT_CREDENTIALS
     said = Kind.WRITE if changes else Kind.READ
-    if verb in DELETES:
+    if verb in DELETES or own in DELETED:
         said = Kind.DELETE
     elif own in EXECUTED or verb in EXECUTES:
         said = stricter_kind(said, Kind.EXECUTE)
