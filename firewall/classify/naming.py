@@ -7,7 +7,7 @@ from typing import Any, Final
 import orjson
 
 from firewall.classify.content_type import Unreadable
-from firewall.redact import excerpt
+from firewall.redact import excerpt, may_hold_secrets
 
 NAME: Final = 128
 """Characters of one name."""
@@ -54,6 +54,8 @@ def cut(text: str, limit: int) -> str:
 
 def shown(value: Any, limit: int = TEXT) -> str:
     """For an approver: a text as it is, anything else as compact JSON, cut at `limit` characters, without what looks secret."""
-    text = value if isinstance(value, str) else orjson.dumps(value).decode()
-    masked = excerpt(cut(text, limit).encode(), "", limit + 1)
+    text = cut(value if isinstance(value, str) else orjson.dumps(value).decode(), limit)
+    if not may_hold_secrets(text):
+        return text
+    masked = excerpt(text.encode(), "", limit + 1)
     return "" if masked is None else cut(masked, limit)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firewall.digest import CREDENTIALS
-from firewall.redact import EXCERPT, MASK, masked, masked_query, summary
+from firewall.redact import EXCERPT, MASK, masked, masked_query, may_hold_secrets, summary
 from firewall.request import Header, parse
 
 JSON = "application/json"
@@ -300,3 +300,20 @@ def test_any_bytes_have_an_excerpt_or_none(body: bytes, content_type: str) -> No
     shown = told(body, content_type)
     assert shown["body_bytes"] == len(body)
     assert shown["body"] is None or "\x00" not in shown["body"]
+
+
+PIECES = st.sampled_from(
+    [
+        "password", "Pwd", "apiKey", "private-key", "AUTH", "otp", "ſecret", "to\u212aen", "sid", "Bearer abc", "ghp_" + "a" * 20,
+        "bot1234567:", "eyJ" + "a" * 9 + ".b" * 9, "sk-" + "a" * 20, "rk_live_" + "a" * 20, "-----BEGIN PRIVATE KEY-----",
+        "\\u0070in", '": "x", "', ":", "\n",
+    ]
+)  # fmt: skip
+
+
+@given(st.lists(PIECES | st.text(max_size=3), max_size=5).map("".join))
+def test_where_nothing_hints_at_a_secret_nothing_would_be_masked(text: str) -> None:
+    for body in (text, json.dumps({text: "x"}), json.dumps({"a": text}, ensure_ascii=False), '{"' + text + '": 1}'):
+        if not may_hold_secrets(body):
+            for content_type in (JSON, "text/plain"):
+                assert MASK not in (excerpt(body, content_type) or "") or MASK in body
