@@ -41,6 +41,7 @@ _NOMINABLE = HOP_BY_HOP | {b"close", b"http2-settings"}
 
 _PLAIN = re.compile(r"(?:/(?!\.\.?(?:/|\Z))[A-Za-z0-9._~$&'()*+,=:@-]+)*/?")
 """A path that reads the same however it is read: nothing escaped, no dot segment, nothing that any server drops."""
+_UNPRINTABLE = re.compile(rb"[^\x21-\x7e]")
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})?")
 _ESCAPED_STILL = re.compile(r"%(?:[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4})")
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
@@ -83,7 +84,7 @@ def parse(
         raise TargetTooLong(f"a request target may have {TARGET_LIMIT} bytes")
     if not target.startswith(b"/"):
         raise Malformed("the request target is not a path")
-    if any(byte <= 0x20 or byte >= 0x7F for byte in target):
+    if _UNPRINTABLE.search(target):
         raise Malformed("the request target holds a blank, a control character or a byte beyond ASCII")
     if b"#" in target:
         raise Malformed("the request target holds a fragment")

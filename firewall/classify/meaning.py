@@ -48,10 +48,19 @@ class Subject:
     request: Request
     known: Known
 
+    @cached_property
+    def fields(self) -> dict[bytes, bytes]:
+        """The header fields by their lower-case names; several of one name are joined with `, ` (RFC 9110, section 5.3)."""
+        found: dict[bytes, bytes] = {}
+        for given, value in self.request.headers:
+            name = given.lower()
+            found[name] = value if name not in found else found[name] + b", " + value
+        return found
+
     def field(self, name: bytes) -> str | None:
-        """The value of a header field, by its lower-case name; several are joined with `, ` (RFC 9110, section 5.3)."""
-        found = [value for given, value in self.request.headers if given.lower() == name]
-        return b", ".join(found).decode("latin-1") if found else None
+        """The value of a header field, by its lower-case name."""
+        value = self.fields.get(name)
+        return None if value is None else value.decode("latin-1")
 
     @cached_property
     def query(self) -> tuple[tuple[str, str], ...]:
