@@ -1,3 +1,6 @@
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -5,6 +8,7 @@ from hypothesis import strategies as st
 from firewall.action import Kind
 from firewall.classify.catalog import facts as module
 from firewall.classify.catalog.facts import BadFacts, Facts, Operation, Section, parse_facts, print_facts, revision_of
+from firewall.classify.catalog.texts import index_of
 
 HEAD = "aaf-facts/1\nservice\tforge\ntitle\tForge\nsource\tnpm forge 1.0.0\ndate\t2026-09-30\nlicence\tMIT\n"
 TEXT = (
@@ -166,6 +170,18 @@ def test_a_text_is_bounded(monkeypatch: pytest.MonkeyPatch, limit: str, text: st
 def test_what_the_format_cannot_say_is_not_written(wrong: Facts) -> None:
     with pytest.raises(BadFacts):
         print_facts(wrong)
+
+
+def test_the_example_of_the_document_is_one_and_means_what_it_says() -> None:
+    document = (Path(__file__).parents[4] / "docs" / "catalog-format.md").read_text()
+    block = document.split("## Example")[1].split("```text\n")[1].split("```")[0]
+    text = "\n".join("\t".join(re.split(r"  +", line)) for line in block.split("\n"))
+    text = re.sub(r"^(service|title|source|date|licence|note|at|op|self) +", r"\1\t", text, flags=re.MULTILINE)
+    match = index_of([print_facts(parse_facts(text))]).look_up(
+        "api.github.com", "DELETE", ("repos", "octo", "hello"), "", frozenset()
+    )
+    assert match is not None
+    assert (match.operation, match.parameters) == ("repos/delete", {"owner": "octo", "repo": "hello"})
 
 
 def test_a_revision_names_the_text() -> None:
