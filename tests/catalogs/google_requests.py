@@ -7,10 +7,9 @@ pattern forbids them.
 import json
 import re
 from collections.abc import Iterator, Mapping
+from importlib import import_module
 from importlib.resources import files
 from io import BytesIO
-from re import _constants as sre  # type: ignore[attr-defined]
-from re import _parser  # type: ignore[attr-defined]
 from typing import Any
 
 from google.auth.credentials import AnonymousCredentials
@@ -19,6 +18,9 @@ from googleapiclient.http import MediaIoBaseUpload
 
 from tests.catalogs.aws_requests import NotSent
 from tests.catalogs.sample import Sample
+
+sre: Any = import_module("re._constants")
+_parser: Any = import_module("re._parser")
 
 
 def documents() -> list[str]:

@@ -1,7 +1,9 @@
 """Service → what its own SDK sends, from the folder that its generator gets too."""
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from tests.catalogs import aws_requests, go_requests, google_requests, openai_requests, slack_requests
 from tests.catalogs.aws_requests import NotSent
@@ -22,11 +24,25 @@ def _slack(folder: Path) -> Iterator[Sample]:
     yield from slack_requests.of_node(node)
 
 
+def with_neighbours(samples: Iterable[Sample], every: int = 5) -> Iterator[Sample]:
+    """After each fifth: the same by a method that nobody describes, and at a host that is nobody's."""
+    for number, sample in enumerate(samples):
+        yield sample
+        if number % every == 0:
+            url = urlsplit(sample.url)
+            elsewhere = url._replace(netloc=f"{url.hostname}.example").geturl()
+            yield replace(sample, url=elsewhere, names=frozenset({f"http:{sample.method}"}), neighbour=True)
+            if "aws:" not in str(sample.names):  # its protocols do not look at the method
+                yield replace(sample, method="PROPFIND", names=frozenset({"http:PROPFIND"}), neighbour=True)
+
+
 SDK_SAMPLES: dict[str, Callable[[Path], Iterable[Sample]]] = {
-    "aws": lambda _: _sent(aws_requests.requests(aws_requests.services())),
-    "google": lambda _: _sent(google_requests.requests(google_requests.documents())),
+    "aws": lambda _: with_neighbours(_sent(aws_requests.requests(aws_requests.services()))),
+    "google": lambda _: with_neighbours(_sent(google_requests.requests(google_requests.documents()))),
     "slack": _slack,
-    "openai": lambda _: openai_requests.requests(),
-    "anthropic": lambda folder: go_requests.requests(folder, "anthropic", "https://api.anthropic.com"),
-    "cloudflare": lambda folder: go_requests.requests(folder, "cloudflare", "https://api.cloudflare.com/client/v4"),
+    "openai": lambda _: with_neighbours(openai_requests.requests()),
+    "anthropic": lambda folder: with_neighbours(go_requests.requests(folder, "anthropic", "https://api.anthropic.com")),
+    "cloudflare": lambda folder: with_neighbours(
+        go_requests.requests(folder, "cloudflare", "https://api.cloudflare.com/client/v4")
+    ),
 }
