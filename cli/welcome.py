@@ -72,7 +72,7 @@ Allowed, denied, held (copy and paste in another terminal):
 While the third one waits, see it, and approve the newest:
 
   {aaf} approvals list --status pending
-  {aaf} approvals approve "$({aaf} approvals list --status pending --limit 1 | cut -f1)\""""
+  {aaf} approvals approve "$({aaf} approvals list --status pending --limit 1 | grep -o 'apr_[0-9a-f]*$')\""""
 
 
 def _aaf(data_dir: Path) -> str:
