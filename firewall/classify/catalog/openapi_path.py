@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
+from firewall.classify.catalog.template import MAX_HOLES
+
 MAX_KEY = 4000
 
 _HOLE = re.compile(r"\{([^{}]*)\}")
@@ -46,6 +48,8 @@ class _Names:
         free, count = name, 1
         while free in self.taken:
             count += 1
+            if count > MAX_HOLES:
+                raise Unreadable(f"more than {MAX_HOLES} parameters of one name")
             free = f"{name}_{count}"
         self.taken.add(free)
         return free

@@ -16,6 +16,7 @@ from firewall.globs import host_glob
 MAX_CHOICES = 256
 """Spellings of one server that are written out; beyond it a variable is a glob or a parameter."""
 
+MAX_VARIABLES = 10
 MAX_URL = 2000
 MAX_VALUE = 200
 """Characters of a server's url and of a variable's value."""
@@ -62,6 +63,8 @@ def places(server: Mapping[str, Any], hosts: tuple[str, ...] = ()) -> tuple[Plac
     url = server.get("url")
     if not isinstance(url, str) or len(url) > MAX_URL:
         raise Unusable("a server without a url, or with a very long one")
+    if len(set(_VARIABLE.findall(url))) > MAX_VARIABLES:
+        raise Unusable(f"more than {MAX_VARIABLES} variables")
     variables = _variables(server.get("variables"))
     found: dict[str, list[str]] = {}
     for text in _whole_urls(url.strip(), variables):

@@ -97,9 +97,10 @@ class _Walk:
             return self._placed[id(servers)]
         bases: dict[str, set[str]] = {}
         for server in servers:
-            self._spend(1, where)
+            server = server if isinstance(server, dict) else {}
+            self._spend(10 + len(scalar(server.get("url"))), where)
             try:
-                for place in places(server if isinstance(server, dict) else {}, self.hosts):
+                for place in places(server, self.hosts):
                     self._spend(len(place.hosts), where)
                     bases.setdefault(place.base, set()).update(place.hosts)
             except Unusable as error:

@@ -110,3 +110,5 @@ def test_odd_variables_are_no_variables(variables: Any) -> None:
 def test_a_url_has_a_length() -> None:
     with pytest.raises(Unusable, match="long"):
         places({"url": "https://api.shop.dev/" + "x" * 2000})
+    with pytest.raises(Unusable, match="10 variables"):
+        places({"url": "https://api.shop.dev/" + "".join(f"{{v{i}}}" for i in range(11))})
