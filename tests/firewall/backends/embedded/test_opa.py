@@ -140,7 +140,7 @@ def test_it_is_told_no_secret_but_its_own(folder: Path, opa_binary: Path, monkey
     with running(folder, opa_binary) as opa:
         environment = Path(f"/proc/{opa.pid}/environ").read_bytes()
         arguments = Path(f"/proc/{opa.pid}/cmdline").read_bytes()
-    assert {entry.partition(b"=")[0] for entry in environment.split(b"\0") if entry} == {b"PATH", b"HOME"}
+    assert {entry.partition(b"=")[0] for entry in environment.split(b"\0") if entry} == {b"PATH", b"HOME", b"GOGC"}
     assert TOKEN.encode() not in environment + arguments
 
 
