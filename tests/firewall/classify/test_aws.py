@@ -156,3 +156,30 @@ def test_the_facts_know_the_places_that_the_classifier_asks_for() -> None:
     assert all(
         known("aws").shipped.knows(f"{place}.aws.invalid") for place in ("s3", "s3-control", "dynamodb.target", "ec2.action")
     )
+
+
+NAMED = [vector for vector in VECTORS if vector["is"] is not None and "X-Amz-Target" not in vector.get("headers", {})]
+
+
+def escaped(text: str, numbers: set[int]) -> str:
+    """The same to every server: unreserved characters as escapes (RFC 3986, section 6.2.2.2)."""
+    return "".join(f"%{ord(c):02X}" if i in numbers and c.isalnum() and "%" not in text else c for i, c in enumerate(text))
+
+
+@given(
+    vector=st.sampled_from(NAMED),
+    numbers=st.sets(st.integers(0, 60), max_size=6),
+    upper=st.booleans(),
+    turn=st.booleans(),
+)
+def test_what_aws_reads_the_same_is_the_same_action(vector: dict[str, Any], numbers: set[int], upper: bool, turn: bool) -> None:
+    url = urlsplit(vector["url"])
+    fields = [field.partition("=") for field in url.query.split("&")] if url.query else []
+    query = "&".join(
+        escaped(name, numbers) + mark + escaped(value, numbers) for name, mark, value in (fields[::-1] if turn else fields)
+    )
+    path = "/".join(escaped(segment, numbers) for segment in url.path.split("/"))
+    headers = {name.upper() if upper else name: value for name, value in vector.get("headers", {}).items()}
+    mutated = {**vector, "url": url._replace(path=path, query=query).geturl(), "headers": headers}
+    once, again = classified(vector), classified(mutated)
+    assert (again.operation, again.kind, again.risk, again.resource) == (once.operation, once.kind, once.risk, once.resource)
