@@ -19,6 +19,11 @@ from tests.control_api.harness import Api, opa_child, running, settings_for, unt
 def few_catalogs(monkeypatch: pytest.MonkeyPatch) -> None:
     """One catalog that ships: to make all of them into an index takes many seconds."""
     monkeypatch.setattr("control_api.main.shipped_index", lambda _folder: github_index())
+    monkeypatch.setattr("control_api.main.made", nothing)
+
+
+async def nothing(_folder: Path) -> None:
+    pass
 
 
 @cache
