@@ -1,5 +1,6 @@
 """Content codings undone, within bounds (RFC 9110, section 8.4; RFC 1950 to 1952, 7932, 8878)."""
 
+import re
 import zlib
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -19,6 +20,12 @@ _STEP: Final = 1 << 16
 _WINDOW: Final = 8 << 20
 """Bytes that a zstd frame may look back (RFC 9659)."""
 
+AWS_CHUNKED: Final = "aws-chunked"
+CHUNKS: Final = 2000
+"""Amazon wants 8 KiB in each but the last."""
+_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})(?:;chunk-signature=[0-9a-f]{64})?\r\n")
+_TRAILER = re.compile(rb"(?:[A-Za-z0-9-]{1,100}:[!-~ ]{0,500}\r\n){0,20}(?:\r\n)?")
+
 _TOO_LARGE = "the body is too large without its content coding"
 
 
@@ -26,6 +33,9 @@ def decoded(data: bytes, content_encoding: str) -> bytes:
     """Raises Unreadable for unknown codings, more than two, a stream that ends early or goes on after its end, and bombs."""
     names = [name.strip().lower() for name in content_encoding.split(",")]
     names = [name for name in names if name not in {"", "identity"}]
+    if AWS_CHUNKED in names:  # the outermost, wherever it stands: Amazon writes it first
+        names.remove(AWS_CHUNKED)
+        data = _unchunked(data)
     if len(names) > CODINGS_LIMIT:
         raise Unreadable(f"more than {CODINGS_LIMIT} content codings")
     for name in reversed(names):
@@ -34,6 +44,26 @@ def decoded(data: bytes, content_encoding: str) -> bytes:
             raise Unreadable(f"content coding {name[:40]!r} is not read here")
         data = decoder(data, min(INFLATED_LIMIT, FREE + RATIO * len(data)))
     return data
+
+
+def _unchunked(data: bytes) -> bytes:
+    """Amazon S3's signed chunks (SigV4, "Transferring payload in multiple chunks"), with their trailer."""
+    plain, at = bytearray(), 0
+    for _ in range(CHUNKS):
+        match = _CHUNK.match(data, at)
+        if match is None:
+            break
+        size, at = int(match[1], 16), match.end()
+        if size == 0:
+            if _TRAILER.fullmatch(data, at) is None:
+                break
+            return bytes(plain)
+        plain += data[at : at + size]
+        at += size
+        if data[at : at + 2] != b"\r\n":
+            break
+        at += 2
+    raise Unreadable("the content coding is broken: no chunks of Amazon's")
 
 
 def _zlib(data: bytes, limit: int, wbits: int) -> bytes:

@@ -6,7 +6,7 @@ import brotli
 import pytest
 import zstandard
 
-from firewall.classify.content_coding import FREE, INFLATED_LIMIT, RATIO, decoded
+from firewall.classify.content_coding import CHUNKS, FREE, INFLATED_LIMIT, RATIO, decoded
 from firewall.classify.content_type import Unreadable
 
 
@@ -69,8 +69,34 @@ def test_a_coding_that_is_not_known_or_not_as_it_is_said_is_refused() -> None:
         (b"a", "compress"),
         (b"a", "gzip"),
         (raw_deflate(b"a"), "deflate"),
-        (b"a", "aws-chunked"),
+        (b"{}", "aws-chunked"),
         (b"a", "g zip"),
     ):
         with pytest.raises(Unreadable):
             decoded(data, coding)
+
+
+@pytest.mark.parametrize(
+    ("data", "coding", "plain"),
+    [
+        (b"3\r\nabc\r\n0\r\nx-amz-checksum-crc32:AAAAAA==\r\n\r\n", "aws-chunked", b"abc"),
+        (b"1;chunk-signature=" + b"0" * 64 + b"\r\na\r\n2\r\nbc\r\n0\r\n\r\n", "aws-chunked", b"abc"),
+        (b"%x\r\n%b\r\n0\r\n\r\n" % (len(gzip.compress(b"abc")), gzip.compress(b"abc")), "aws-chunked,gzip", b"abc"),
+    ],
+)
+def test_amazons_chunks_are_put_together(data: bytes, coding: str, plain: bytes) -> None:
+    assert decoded(data, coding) == plain
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"3\r\nab", b"3\r\nabcd\r\n0\r\n\r\n", b"3\r\nabc\r\n", b"0\r\n\r\n{}", b"fffffffff\r\n", b'{"a":1}', b"-1\r\n"]
+)
+def test_what_is_no_chunk_of_amazons_is_refused(data: bytes) -> None:
+    with pytest.raises(Unreadable):
+        decoded(data, "aws-chunked")
+
+
+def test_many_small_chunks_are_refused() -> None:
+    assert decoded(b"1\r\na\r\n" * (CHUNKS - 1) + b"0\r\n\r\n", "aws-chunked") == b"a" * (CHUNKS - 1)
+    with pytest.raises(Unreadable):
+        decoded(b"1\r\na\r\n" * CHUNKS + b"0\r\n\r\n", "aws-chunked")
