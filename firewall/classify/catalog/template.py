@@ -78,9 +78,10 @@ def parse_template(text: str) -> Template:
     for i, raw in enumerate(raws):
         _segment(raw, steps, spans, last=i == len(raws) - 1)
     found = Template(steps=tuple(steps), spans=tuple(spans), query=_constraints(query) if mark else ())
-    if len(steps) > MAX_SEGMENTS or sum(len(step.holes) for step in steps) > MAX_HOLES:
+    if len(steps) > MAX_SEGMENTS or path.count("{") > MAX_HOLES:
         raise ValueError(f"more than {MAX_SEGMENTS} segments or {MAX_HOLES} parameters")
-    if len(set(found.names)) < len(found.names):
+    names = found.names
+    if len(set(names)) < len(names):
         raise ValueError("two parameters of one name")
     return found
 
@@ -107,7 +108,7 @@ def _split(path: str) -> list[str]:
 
 
 def _segment(raw: str, steps: list[Step], spans: list[Span], *, last: bool) -> None:
-    found = _HOLE.match(raw)
+    found = _HOLE.match(raw) if "=" in raw else None
     if found is not None and found[3] is not None:
         if found[1]:
             raise ValueError(f"{raw!r}: {{name=…}} has no + or *")
