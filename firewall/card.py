@@ -60,7 +60,7 @@ def card(action: Action, request: Request | None = None, params: Mapping[str, An
     """`request`: with the body that was read, if any. `params`: of an action that came by API."""
     body = Excerpt() if request is None else excerpt_of(request)
     if params:
-        text = laid_out(orjson.dumps(masked(dict(params))).decode())
+        text = laid_out(orjson.dumps(masked(dict(params))).decode(), PARAMS)
         body = Excerpt(text=visible(text, PARAMS, lines=True), note="parameters")
     return Card(
         title=title(name=action.name, resource=action.resource, host=action.host, path=masked_path(action.path)),

@@ -7,7 +7,7 @@ from firewall.classify.content import MISSING, Content, read_content
 from firewall.classify.content_multipart import Part
 from firewall.redact import excerpt, laid_out, masked_field
 from firewall.request import Request
-from firewall.visible import count, visible
+from firewall.visible import CUT, count, visible
 
 READ: Final = 2048
 """Characters of the body that are looked at."""
@@ -46,12 +46,16 @@ def excerpt_of(request: Request) -> Excerpt:
 
 def _text(content: Content, content_type: str) -> str:
     if content.parts is not None:
-        return _listed([(part.name or "part", _part(part)) for part in content.parts])
+        return _listed([(part.name or "part", _part(part)) for part in content.parts[:FIELDS]], len(content.parts))
     if content.form is not None:
-        return _listed([(name, masked_field(name, value)) for name, value in content.form])
+        shown = [(name, masked_field(name, value[: 4 * VALUE])) for name, value in content.form[:FIELDS]]
+        return _listed(shown, len(content.form))
     text = excerpt(content.data, content_type, READ) or ""
+    text += CUT if len(text) >= READ else ""
     begins = text.lstrip("\ufeff \t\r\n")[:1]
-    lines = visible(laid_out(text) if content.json is not MISSING or begins in ("{", "[") else text, SHOWN, lines=True).split("\n")
+    lines = visible(
+        laid_out(text, SHOWN) if content.json is not MISSING or begins in ("{", "[") else text, SHOWN, lines=True
+    ).split("\n")
     return "\n".join(lines[:LINES] + [f"… and {len(lines) - LINES} more lines"] * (len(lines) > LINES))
 
 
@@ -66,17 +70,17 @@ def _part(part: Part) -> str:
         return f"{count(len(part.data))} of {part.media_type or 'no type'}"
 
 
-def _listed(fields: list[tuple[str, str]]) -> str:
+def _listed(fields: list[tuple[str, str]], count_of_all: int) -> str:
     """A line a field, whatever line ends its value holds."""
     lines: list[str] = []
     size = 0
-    for name, value in fields[:FIELDS]:
+    for name, value in fields:
         line = f"{visible(name, 80)}: {visible(value, VALUE)}"
         size += len(line) + 1
         if size > SHOWN:
             break
         lines.append(line)
-    return "\n".join(lines + [f"… and {len(fields) - len(lines)} more"] * (len(fields) > len(lines)))
+    return "\n".join(lines + [f"… and {count_of_all - len(lines)} more"] * (count_of_all > len(lines)))
 
 
 def _field(request: Request, wanted: bytes) -> str:

@@ -18,6 +18,10 @@ EXCERPT = 2048
 VALUE = 256
 """Characters of a header field."""
 MASK = "•••"
+NAME = 1000
+"""Characters; who writes a longer name has something to hide, or to search for long."""
+DEPTH = 20
+"""Levels of JSON that are set in."""
 
 _SECRET_NAME = re.compile(
     r"pass(?:word|wd|phrase|code)|secret|token|bearer|jwt|cookie|(?:api|access|private|account|signing|encryption)[-_]?key"
@@ -88,7 +92,7 @@ def masked(value: Any) -> Any:
 
 def masked_field(name: str, value: str) -> str:
     """The value of a form's field as it may be shown."""
-    if _is_secret(name) or _SECRET_PARAMETER.search(name.strip()):
+    if len(name) > NAME or _is_secret(name) or _SECRET_PARAMETER.search(name.strip()):
         return MASK
     return _SECRET_FORM.sub(MASK, _masked_json(value) if _is_json(value) else value)
 
@@ -97,19 +101,24 @@ def masked_path(path: str) -> str:
     return _SECRET_FORM.sub(MASK, path)
 
 
-def laid_out(text: str) -> str:
-    """JSON with a line for each name and value, piece by piece: what does not parse is shown too, and names that come twice."""
+def laid_out(text: str, limit: int) -> str:
+    """JSON with a line for each name and value, piece by piece: what does not parse is shown too, and names that come twice.
+    It ends behind the piece that makes it longer than `limit` characters."""
     shown: list[str] = []
-    depth = 0
-    for piece in _PIECE.findall(text):
+    depth = size = 0
+    for found in _PIECE.finditer(text):
+        piece = found[0]
+        size += len(shown[-1]) if shown else 0
+        if size > limit:
+            break
         if piece in ("{", "["):
             depth += 1
-            shown.append(piece + "\n" + "  " * depth)
+            shown.append(piece + "\n" + "  " * min(depth, DEPTH))
         elif piece in ("}", "]"):
             depth = max(depth - 1, 0)
-            shown.append("\n" + "  " * depth + piece)
+            shown.append("\n" + "  " * min(depth, DEPTH) + piece)
         elif piece == ",":
-            shown.append(",\n" + "  " * depth)
+            shown.append(",\n" + "  " * min(depth, DEPTH))
         elif piece == ":":
             shown.append(": ")
         elif not piece.isspace():
@@ -189,6 +198,8 @@ def _masked_json(text: str) -> str:
 
 
 def _unescaped(piece: str) -> str:
+    if "\\" not in piece:
+        return piece.strip('"')
     try:
         return str(json.loads(piece))
     except ValueError:

@@ -60,7 +60,13 @@ def test_what_is_not_there_has_no_words() -> None:
 def test_much_is_cut() -> None:
     lines = of(b"[" + b"1," * 900 + b"1]", "application/json").text.split("\n")
     assert (len(lines), lines[-1].endswith(" more lines")) == (LINES + 1, True)
-    assert len(of(b"a" * 100_000, "text/plain").text) <= SHOWN
+    long = of(b"a" * 100_000, "text/plain").text
+    assert len(long) <= SHOWN
+    assert long.endswith("a…")
+
+
+def test_a_name_without_end_hides_its_value() -> None:
+    assert of(b"a" * 2000 + b"=1", "application/x-www-form-urlencoded").text.endswith(f": {MASK}")
 
 
 def test_fields_without_end_are_counted() -> None:
