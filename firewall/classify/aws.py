@@ -148,17 +148,20 @@ def _service(subject: Subject, place: _Place) -> Meaning | None:
     for prefix in place.prefixes:
         if (names := targets(subject)) and index.knows(place_of := f"{prefix}.target.{ZONE}"):
             _follow(subject, place_of, names, found, words)
-        if (request.query or posted) and index.knows(place_of := f"{prefix}.action.{ZONE}"):
-            _follow(subject, place_of, actions(subject), found, words)
         if posted and rpc and index.knows(place_of := f"{prefix}.rpc.{ZONE}"):
             match = index.look_up(place_of, "POST", rpc, "", frozenset())
+            words[rpc[3]] = words.get(rpc[3], False) or match is not None
             if match is not None:
                 found[match.operation] = _either(found.get(match.operation), match)
-            else:
-                words.setdefault(rpc[3], False)
+    typed = bool(found)  # then the body is JSON or CBOR, whatever letters it is made of
+    for prefix in place.prefixes:
+        if (request.query or posted) and index.knows(place_of := f"{prefix}.action.{ZONE}"):
+            _follow(subject, place_of, actions(subject, in_body=not typed), found, words)
         match = _rest(subject, (prefix,), request.segments)
         if match is not None:
             found[match.operation] = _either(found.get(match.operation), match)
+    if not found and not words and request.query:  # a service that took actions once may still
+        words = dict.fromkeys(actions(subject, in_body=False), False)
     unknown = {_newer(place, word) for word, known in words.items() if not known}
     if len(found) + len(unknown) > 1:
         raise Contradiction({*found, *unknown})
@@ -221,7 +224,8 @@ def _rest(subject: Subject, prefixes: tuple[str, ...], segments: tuple[str, ...]
 def _members(subject: Subject, operation: str) -> Mapping[str, str]:
     """What the operation is done to, where its body says so."""
     names, content = members_of(operation), subject.content
-    if not names or content.problem:
+    # In the query protocol the path names the queue, whatever the form says.
+    if not names or content.problem or (operation.startswith("sqs:") and subject.request.segments != ("",)):
         return {}
     if isinstance(content.json, dict):
         values = {name: content.json.get(name) for name in names}

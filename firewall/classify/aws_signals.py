@@ -47,11 +47,11 @@ def targets(subject: Subject) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def actions(subject: Subject) -> tuple[str, ...]:
+def actions(subject: Subject, *, in_body: bool = True) -> tuple[str, ...]:
     """What `Action` says in the query and in the body, each word once, whatever the body calls itself. Raises ValueError for a body
     that may hold another one and cannot be read."""
     fields = list(subject.query)
-    if subject.request.body:
+    if in_body and subject.request.body:
         content = subject.content
         if content.form is not None and not content.problem:
             fields += content.form

@@ -48,7 +48,9 @@ class Model:
 
     @property
     def protocols(self) -> frozenset[str]:
-        return frozenset(self.metadata.get("protocols", ())) | {self.metadata["protocol"]}
+        """All that it speaks: a service that left the query protocol and says that it is still compatible answers to it too."""
+        before = {"query"} if "awsQueryCompatible" in self.metadata else set()
+        return frozenset(self.metadata.get("protocols", ())) | {self.metadata["protocol"]} | before
 
     def required(self, operation: Mapping[str, Any], location: str) -> Iterator[str]:
         if "input" not in operation:
