@@ -14,7 +14,7 @@ class Catalog:
         request, known = subject.request, subject.known
         if not describes(known, request.host):
             return None
-        names = frozenset(name.lower() for name, _ in request.headers)
+        names = frozenset([name.lower() for name, _ in request.headers])
         return meaning_of(known, request.host, request.method, request.segments, request.query, names)
 
 
@@ -33,9 +33,11 @@ def meaning_of(
     """
     if host.endswith(PSEUDO):
         return None
-    asked = method, segments, query, header_names
-    places = [host, *(operators_place(service) for service in known.speakers if known.speaks(service, host))]
-    shipped, user = _first(known.shipped, places, *asked), _first(known.users, places, *asked)
+    places = [host]
+    if known.speakers:
+        places += [operators_place(service) for service in known.speakers if known.speaks(service, host)]
+    shipped = _first(known.shipped, places, method, segments, query, header_names)
+    user = _first(known.users, places, method, segments, query, header_names)
     if user is None:
         return None if shipped is None else _meaning(shipped, lowers=True)
     if shipped is None:
@@ -75,10 +77,9 @@ def _first(
 ) -> Match | None:
     """A HEAD that nobody describes does what the GET does: servers run the same code for both (RFC 9110, section 9.3.2)."""
     for place in places:
-        if index.knows(place):
-            match = index.look_up(place, method, segments, query, header_names)
-            if match is None and method == "HEAD":
-                match = index.look_up(place, "GET", segments, query, header_names)
-            if match is not None:
-                return match
+        match = index.look_up(place, method, segments, query, header_names)
+        if match is None and method == "HEAD":
+            match = index.look_up(place, "GET", segments, query, header_names)
+        if match is not None:
+            return match
     return None
