@@ -115,14 +115,14 @@ class Scene:
 
     async def adds_catalog(self, service: str, facts: str, *, count_limit: int = 100, bytes_limit: int = 1 << 20) -> str:
         change = AddCatalog(
-            catalog_id=CatalogId(fresh("cat")), service=service, revision=f"sha256:{facts}", facts=facts,
+            catalog_id=CatalogId(fresh("cat")), service=service, revision=f"sha256:{facts[:1000]}", facts=facts,
             hosts=("a.test", "*.b.test"), operations=1, by="ann", count_limit=count_limit, bytes_limit=bytes_limit,
         )  # fmt: skip
         entry = catalog_added(service, change.revision, hosts=change.hosts, operations=1, by="ann")
         return await self.appends(entry, change=change)
 
     async def removes_catalog(self, service: str, facts: str) -> str:
-        change = RemoveCatalog(service=service, revision=f"sha256:{facts}", by="bob")
+        change = RemoveCatalog(service=service, revision=f"sha256:{facts[:1000]}", by="bob")
         return await self.appends(catalog_removed(service, change.revision, by="bob"), change=change)
 
     async def claims(self, key: str, params: str, action: str) -> str:

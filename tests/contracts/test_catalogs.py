@@ -5,6 +5,7 @@ import asyncio
 import orjson
 import pytest
 
+from firewall.catalogs import ALL_FACTS_BYTES, FACTS_BYTES
 from tests.contracts.backends import Backend, PostgresBackend, Process
 from tests.contracts.scene import Scene, until
 
@@ -64,6 +65,13 @@ async def test_their_size_together_is_bounded_in_bytes(scene: Scene) -> None:
     assert await scene.adds_catalog("b", "ü" * 3, bytes_limit=10) == "too-large"
     assert await scene.adds_catalog("b", "x" * 4, bytes_limit=10) == "done"
     assert await scene.adds_catalog("a", "y" * 6, bytes_limit=10) == "done", "what it replaces does not count"
+
+
+async def test_the_largest_text_that_is_taken_arrives_whole(scene: Scene, backend: Backend) -> None:
+    text = "".join(f"{n:x}\t" for n in range(800_000))[:FACTS_BYTES]
+    assert len(text) == FACTS_BYTES
+    assert await scene.adds_catalog("shop", text, bytes_limit=ALL_FACTS_BYTES) == "done"
+    await has(scene.process, {"shop": text})
 
 
 async def test_who_wants_to_know_is_told_of_every_change_and_of_nothing_else(scene: Scene) -> None:
