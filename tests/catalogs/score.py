@@ -35,7 +35,7 @@ SAMPLES: dict[str, Callable[[Path], Iterable[Sample]]] = {
 
 
 def score(services: Iterable[str]) -> int:
-    """Prints the table; how many services are not wholly right."""
+    """Prints the table; how many services are below 99.9 %, or name what is no operation."""
     known, imperfect = shipped(), 0
     print("| service | operations | right | % | identical on the wire | neighbours | right |")
     print("|---|---|---|---|---|---|---|")
@@ -44,7 +44,7 @@ def score(services: Iterable[str]) -> int:
         result = scored(SAMPLES[service](SOURCES[service].folder()), known)
         print(_row(service, result), flush=True)
         print(f"    {time.monotonic() - begun:.0f} s", *result.wrong[:SHOWN], sep="\n    ", file=sys.stderr, flush=True)
-        imperfect += bool(result.wrong)
+        imperfect += 1000 * result.right < 999 * result.total or result.near_right < result.near
     return imperfect
 
 
