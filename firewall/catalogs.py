@@ -16,7 +16,7 @@ ALL_FACTS_BYTES = 16 << 20
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddCatalog:
     """Put a user's catalog in force, in the place of the one of its service that is. `facts`: its text (docs/catalog-format.md);
-    `revision`: what names the text in decisions (`firewall.classify.catalog.facts.revision_of`). `count_limit`, `bytes_limit`: what all that are in force may come to.
+    `revision`: what names the text in decisions (`revision_of`). `count_limit`, `bytes_limit`: what all in force may come to.
     Lost with code `same` (this one is in force already), `too-many` or `too-large`."""
 
     catalog_id: CatalogId
