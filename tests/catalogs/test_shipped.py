@@ -85,7 +85,9 @@ def _filled(base: str, template: str) -> tuple[tuple[str, ...], str, str]:
 
     def value(hole: "re.Match[str]") -> str:
         if hole[2] is not None:
-            return re.sub(r"\*+", lambda _: f"s{next(numbers)}", hole[2])
+            # Of `*/**` the `*` is the first of several; a lone `**` that is one segment may be another operation's `*`.
+            several = re.sub(r"(?<!\*/)\*\*", "*/*", hole[2])
+            return re.sub(r"\*+", lambda _: f"s{next(numbers)}", several)
         return {"": f"v{next(numbers)}", "*": f"v{next(numbers)}\0w", "+": f"v{next(numbers)}/w"}[hole[1]]
 
     segments = HOLE.sub(value, path)[1:].split("/")
