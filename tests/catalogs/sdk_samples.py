@@ -31,7 +31,8 @@ def with_neighbours(samples: Iterable[Sample], every: int = 5) -> Iterator[Sampl
         if number % every == 0:
             url = urlsplit(sample.url)
             elsewhere = url._replace(netloc=f"{url.hostname}.example").geturl()
-            yield replace(sample, url=elsewhere, names=frozenset({f"http:{sample.method}"}), neighbour=True)
+            if not url.path.endswith("/token"):  # elsewhere that is OAuth's
+                yield replace(sample, url=elsewhere, names=frozenset({f"http:{sample.method}"}), neighbour=True)
             if "aws:" not in str(sample.names):  # its protocols do not look at the method
                 yield replace(sample, method="PROPFIND", names=frozenset({"http:PROPFIND"}), neighbour=True)
 
