@@ -49,7 +49,7 @@ _NUMERIC = re.compile(r"(?:0x[0-9a-f]*|[0-9]+)")
 _PORT = re.compile(r"[0-9]{1,5}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # not frozen for the same reason as Action
 class Request:
     """`target`: raw, origin-form. `path`: its part before the first `?`, raw; `query`: what follows, without the `?`.
     `segments`: the path, decoded; `slashed`: one of them holds a slash that was encoded, which is refused unless a catalog says

@@ -100,7 +100,7 @@ class Settings(BaseSettings):
     data_dir: Path = Field(
         Path("~/.local/share/aaf"), alias="AAF_DATA_DIR", description="Where `aaf up` keeps its database and keys."
     )
-    cache_dir: Path = Field(Path("~/.cache/aaf"), alias="AAF_CACHE_DIR", description="Where the catalogs are kept as they are read.")
+    cache_dir: Path = Field(Path("~/.cache/aaf"), alias="AAF_CACHE_DIR", description="Where the catalogs are, as they are read.")
     policy_file: Path | None = Field(None, alias="AAF_POLICY_FILE", description="The policy document. Unset: the demo policy.")
     gateway_workers: int = Field(
         default_factory=lambda: len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,

@@ -15,7 +15,7 @@ QUERY_FIELDS = 1000
 """More fields than this in a query are not looked at: the request is unknown."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # not frozen for the same reason as Action
 class Meaning:
     """One classifier's reading of a request.
 
@@ -41,7 +41,7 @@ class Meaning:
     slashes: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Subject:
     """A request as classifiers see it: parsed at most once, and only as far as somebody asks."""
 

@@ -7,7 +7,7 @@ from firewall.action import Kind
 from firewall.classify.meaning import Meaning, Subject
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # one for all readers: making eight costs more than they do
 class Asked:
     """`path`: the decoded segments, without the empty one behind a last slash. `named`: the operator says that it is spoken
     here; otherwise only forms that nothing else has are taken for it."""

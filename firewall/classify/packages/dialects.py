@@ -36,13 +36,15 @@ class Packages:
     def wants_body(self, head: Subject) -> bool:
         if head.request.method not in ("POST", "PUT") or not _possible(head):
             return False
-        return any(wants(_asked(head, service)) for service, wants in BODIES)
+        asked = _asked(head)
+        return any(wants(_of(asked, service)) for service, wants in BODIES)
 
     def __call__(self, subject: Subject) -> Meaning | None:
         if not _possible(subject):
             return None
+        asked = _asked(subject)
         for service, read in READERS:
-            meaning = read(_asked(subject, service))
+            meaning = read(_of(asked, service))
             if meaning is not None:
                 return None if described(subject) else meaning
         return None
@@ -57,7 +59,13 @@ def _possible(subject: Subject) -> bool:
     return bool(speakers) and any(subject.known.speaks(service, request.host) for service, _ in READERS)
 
 
-def _asked(subject: Subject, service: str) -> Asked:
+def _asked(subject: Subject) -> Asked:
     segments = subject.request.segments
     path = segments if segments and segments[-1] else segments[:-1]
-    return Asked(subject=subject, service=service, path=path, named=subject.known.speaks(service, subject.request.host))
+    return Asked(subject=subject, service="", path=path, named=False)
+
+
+def _of(asked: Asked, service: str) -> Asked:
+    subject = asked.subject
+    asked.service, asked.named = service, bool(subject.known.speakers) and subject.known.speaks(service, subject.request.host)
+    return asked
