@@ -22,6 +22,10 @@ _SECRET: Final = frozenset({b"authorization", b"proxy-authorization", b"cookie",
 """Never to be kept in a table by anybody further on either (section 7.1.3)."""
 _OVERHEAD: Final = 32
 """Bytes that an entry counts besides its text (section 4.1)."""
+_CHANGES: Final = 16
+"""How often a block may change the table's size. Two would do (section 4.2), but some write down every setting that came."""
+_INTEGER: Final = 12
+"""More bytes than an integer that is taken may have. What is looked at is cut out of the block, which may be large."""
 
 
 def _name_index(name: bytes, index: int) -> bytes:
@@ -64,24 +68,25 @@ class LeanDecoder(Decoder):
         if not raw:
             raise NotImplementedError("fields are bytes here")
         found: list[Field] = []
-        table, at, end, inflated = self.header_table, 0, len(data), 0
+        table, at, end, inflated, changes = self.header_table, 0, len(data), 0, 0
         while at < end:
             first = data[at]
             if first & 0x80:
                 if first == 0xFF:
-                    index, used = decode_integer(data[at:], 7)
+                    index, used = decode_integer(data[at : at + _INTEGER], 7)
                 else:
                     index, used = first & 0x7F, 1
                 at += used
                 field = _STATIC[index] if 0 < index < len(_STATIC) else table.get_by_index(index)
             elif first & 0x60 == 0x20:
-                if found:
-                    raise HPACKDecodingError("a change of the table's size within the block")
-                at += self._update_encoding_context(data[at:])
+                changes += 1
+                if found or changes > _CHANGES:
+                    raise HPACKDecodingError("a change of the table's size within the block, or one too many")
+                at += self._update_encoding_context(data[at : at + _INTEGER])
                 continue
             else:
                 kept = first & 0x40
-                index, used = decode_integer(data[at : at + 12], 6 if kept else 4)
+                index, used = decode_integer(data[at : at + _INTEGER], 6 if kept else 4)
                 at += used
                 if index:
                     name = table.get_by_index(index)[0]
@@ -108,7 +113,7 @@ def _text(data: bytes, at: int) -> tuple[bytes, int]:
     if size < 0x7F:
         at += 1
     else:
-        size, used = decode_integer(data[at : at + 12], 7)
+        size, used = decode_integer(data[at : at + _INTEGER], 7)
         at += used
     text = data[at : at + size]
     if len(text) != size:
