@@ -153,6 +153,7 @@ def test_a_call_passes_with_its_metadata_both_ways(shop: Shop) -> None:
     assert ("seen", "hello") in call.trailing_metadata()
     assert shop.service.got == [("/shop.Orders/Get", b"order")]
     (decided,) = shop.parts.decided(shop.agent)
+    assert decided["name"] == "grpc:shop.Orders/Get"
     assert shop.parts.outcome(decided["action"])["event"] == "action.completed"
 
 

@@ -96,9 +96,7 @@ def test_github_by_octokit(client: Client) -> None:
 
 
 def test_github_by_graphql(client: Client) -> None:
-    query, mutation = act(client, "github_graphql")
-    assert "viewer" in query
-    assert "closeIssue" in mutation
+    assert act(client, "github_graphql") == ["github:query/viewer", "github:mutation/closeIssue"]
 
 
 def test_aws_by_boto3(client: Client) -> None:
@@ -121,9 +119,7 @@ def test_openai(client: Client) -> None:
 
 
 def test_anthropic(client: Client) -> None:
-    create, count = act(client, "anthropic")
-    assert create.lower() in {"anthropic:messages.create", "anthropic:messages.new"}
-    assert count.lower().replace("_", "") == "anthropic:messages.counttokens"
+    assert act(client, "anthropic") == ["anthropic:Messages.New", "anthropic:Messages.CountTokens"]
 
 
 def test_google(client: Client) -> None:
@@ -134,10 +130,10 @@ def test_google(client: Client) -> None:
 
 def test_mcp_against_a_real_server(client: Client) -> None:
     assert client.run(sys.executable, "-W", "ignore", "-m", "tests.e2e.sdk_calls", "mcp") == "5\n"
-    called = names(client)
-    assert called[0] == "mcp:initialize"
-    assert "mcp:tools/list" in called
-    assert "mcp:tools/call:add" in called
+    called = [name for name in names(client) if name != "mcp:GET stream"]  # which comes at its own time
+    assert called == [
+        "mcp:initialize", "mcp:notifications/initialized", "mcp:tools/list", "mcp:tools/call:add", "mcp:DELETE session",
+    ]  # fmt: skip
 
 
 def test_git(client: Client) -> None:
@@ -163,7 +159,7 @@ def test_pip(client: Client) -> None:
         sys.executable, "-m", "pip", "--isolated", "--disable-pip-version-check", "install", "--no-cache-dir",
         "--target", str(client.home / "target"), "--index-url", "https://index.test/simple/", PACKAGE,
     )  # fmt: skip
-    assert names(client)[0].startswith("pypi:")
+    assert names(client) == ["pypi:simple", "pypi:download"]
 
 
 def test_npm(client: Client) -> None:
@@ -173,4 +169,4 @@ def test_npm(client: Client) -> None:
         "npm", "install", "--registry", "https://npm.test/", "--no-audit", "--no-fund", "--no-update-notifier", PACKAGE,
         npm_config_cache=str(client.home / "cache"),
     )  # fmt: skip
-    assert names(client)[0].startswith("npm:")
+    assert names(client) == ["npm:metadata", "npm:download"]
