@@ -24,6 +24,8 @@ from firewall.classify.risk import risk_of
 from firewall.classify.signs import Sign, signs
 from firewall.classify.signs import wants_body as signs_want_body
 from firewall.classify.slack import Slack
+from firewall.classify.taken import GENERIC as GENERIC
+from firewall.classify.taken import as_strict, looser, taken_for
 from firewall.request import Request
 
 NAMERS: tuple[Classifier, ...] = (
@@ -40,27 +42,41 @@ NAMERS: tuple[Classifier, ...] = (
     Generic(),
 )
 """From the particular to the general; the last knows every request."""
-GENERIC = "http"
-"""The service of what nobody described, which no catalog may be called."""
+_WITH_BODIES = frozenset({"POST", "PUT"})
 
 
 def wants_body(head: Request, known: Known = NOBODY, namers: tuple[Classifier, ...] = NAMERS) -> bool:
     """Whether somebody needs the body of such a request before it can be judged (SEMANTICS 2). No user's catalog does, and none
     keeps others from it."""
-    subject = Subject(head, without_users(known, head.host) or known)
-    return signs_want_body(subject) or llm.wants_body(subject) or any(namer.wants_body(subject) for namer in namers)
+    known = without_users(known, head.host) or known
+    subject = Subject(head, known)
+    if signs_want_body(subject) or llm.wants_body(subject) or any(namer.wants_body(subject) for namer in namers):
+        return True
+    other = looser(head) if head.method in _WITH_BODIES else None
+    return other is not None and any(namer.wants_body(Subject(other, known)) for namer in namers)
 
 
 def classify(request: Request, known: Known = NOBODY, namers: tuple[Classifier, ...] = NAMERS) -> Classified:
     """Never raises: a classifier that cannot read a request must not decide that it is harmless, nor stop the others' work."""
     try:
-        named = _named(Subject(request, known), namers)
-        less = without_users(known, request.host)
-        if less is None or named is None:
-            return named or unknown(request)
-        ours = _named(Subject(request, less), namers)
+        named = _read(request, known, namers)
+        if named is None:
+            return unknown(request)
+        if named.overrides or named.service == GENERIC:
+            for other in taken_for(request, named, known):
+                found = _read(other, known, namers)
+                named = named if found is None else as_strict(named, found)
+        return named
     except Exception:
         return unknown(request)
+
+
+def _read(request: Request, known: Known, namers: tuple[Classifier, ...]) -> Classified | None:
+    named = _named(Subject(request, known), namers)
+    less = without_users(known, request.host)
+    if less is None or named is None:
+        return named
+    ours = _named(Subject(request, less), namers)
     # What nobody but a user describes is the user's to describe.
     return named if ours is None or ours.service == GENERIC else no_milder(named, ours)
 
