@@ -50,8 +50,9 @@ class Http2:
         return self.session.link.last
 
     def expired(self, phase: Phase) -> None:
-        self.session.engine.log.info("connection.timeout", phase=phase.value)
-        self.session.link.close()
+        if self.session.link.open:  # else it is ending, and what is left of it has its own time
+            self.session.engine.log.info("connection.timeout", phase=phase.value)
+            self.session.link.close()
 
     def tick(self, now: float) -> None:
         for request in list(self.requests.values()):

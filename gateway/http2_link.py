@@ -75,10 +75,9 @@ class Http2Link:
         self.outs: dict[int, Out] = {}
         self._waiting: set[int] = set()
         """Streams of which less than a frame waits for what comes with it before the flush, most often their end."""
-        self._held = False
+        self._held = self._due = False
         self._idle_frames = 0
         self._calm = Calm(asyncio.get_running_loop().time)
-        self._due = False
         self._loop = asyncio.get_running_loop()
         self.h2 = Connection(client_side=client_side)
 
@@ -101,6 +100,7 @@ class Http2Link:
                 self._happened(event)
             except ProtocolError as error:
                 self._refuse(error)
+                return
             if not self.link.open:
                 return
         self._flush()
@@ -123,7 +123,6 @@ class Http2Link:
 
     def lost(self, link: Link) -> None:
         self.closing = True
-        self.outs.clear()
         self._end_all()
         self._over()
 
@@ -142,6 +141,7 @@ class Http2Link:
             self._goodbye(ErrorCodes.NO_ERROR)
 
     def _end_all(self) -> None:
+        self.outs.clear()
         streams, self.streams = self.streams, {}
         for stream in streams.values():
             stream.got_reset(ErrorCodes.CANCEL)
@@ -156,7 +156,7 @@ class Http2Link:
         self.link.write(self.h2.data_to_send())
         self.closing = True
         self._end_all()
-        (self.link.close if code else self.end)()
+        self.end()
 
     # --- what comes
 

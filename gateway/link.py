@@ -14,6 +14,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Protocol, cast
 
+from gateway.ending import close
+
 READ_BYTES = 64 << 10
 _RESET = struct.pack("ii", 1, 0)
 """SO_LINGER by which closing sends RST."""
@@ -236,7 +238,7 @@ class Link(asyncio.Protocol):
         if self._transport.can_write_eof():
             self._transport.write_eof()
         else:  # a listener's own TLS
-            self._transport.close()
+            close(self._transport)
 
     def abort(self) -> None:
         """Ends at once. `lost` follows, if it has not come."""
@@ -287,7 +289,7 @@ class Link(asyncio.Protocol):
     def _end(self) -> None:
         self._flush()
         if self._transport is not None and not self._transport.is_closing():
-            self._transport.close()
+            close(self._transport)
 
     def _poll(self, events: int) -> int:
         poll = select.poll()

@@ -2,16 +2,20 @@
 
 import asyncio
 import ssl
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
 from h2.errors import ErrorCodes
+from h2.settings import SettingCodes
 
 from addons.passage import Step
 from firewall.audit.entry import Event
 from firewall.backends.resolver import SystemResolver
 from firewall.egress import Destinations, Route
 from gateway.http2_library import WINDOW
+from gateway.timeouts import Phase
+from tests.attacks.frames import GOAWAY, HEADERS, PREFACE, SETTINGS, block, frame
 from tests.e2e.upstream import Upstream
 from tests.gateway.http2_agent import Agent, agent
 from tests.gateway.rig import ALLOW, DENY, HOLD, PATIENT, RawUpstream, Rig, inner, running, until
@@ -298,3 +302,44 @@ async def test_an_address_that_only_looks_public_is_refused(address: str) -> Non
         made = await agent(rig, address)
         assert await made.code(await made.raw(get(address))) == (403, "address")
         assert rig.engine.asked == []
+
+
+# --- the end of a connection ------------------------------------------------------------------------------------------------
+
+
+async def test_what_is_refused_is_told_although_the_client_is_still_sending(rig: Rig) -> None:
+    """A socket that is closed with bytes unread is reset, and the goodbye is lost with it."""
+    wire = await rig.tunnel(alpn=["h2"])
+    await wire.send(PREFACE + frame(SETTINGS, 0, 1, b""))  # on a stream
+    (session,) = rig.gateway.sessions()
+    await until(lambda: session.phase is Phase.LINGER)
+    with suppress(ConnectionError):  # asyncio's TLS ends with the other side's
+        for _ in range(20):
+            await wire.send(bytes(65536))
+    assert frame(GOAWAY, 0, 0, b"\0\0\0\0\0\0\0\1") in await wire.rest()
+
+
+async def test_after_what_is_refused_nothing_of_the_same_read_is_judged(rig: Rig) -> None:
+    wire = await rig.tunnel(alpn=["h2"])
+    unlawful = block([*get("up.test"), ("connection", "close")])
+    await wire.send(
+        PREFACE + frame(SETTINGS, 0, 0, b"") + frame(HEADERS, 5, 1, unlawful) + frame(HEADERS, 5, 3, block(get("up.test", "/next")))
+    )
+    await wire.rest()
+    assert rig.engine.asked == []
+
+
+async def test_a_client_that_never_reads_does_not_keep_its_connection(
+    upstream: Upstream, upstream_roots: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.ending.STALLED_SECONDS", 0.2)
+    async with running(upstream, roots=upstream_roots, patience=replace(PATIENT, idle=0.3, response=0.3)) as rig:
+        made = await agent(rig)
+        made.h2.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: 1 << 30})
+        made.h2.increment_flow_control_window(1 << 30)
+        for _ in range(20):
+            await made.request("GET", "/big")
+        made.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        (session,) = rig.gateway.sessions()
+        await until(lambda: session.link.backlog)
+        await until(lambda: not rig.gateway.sessions())
