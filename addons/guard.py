@@ -51,6 +51,8 @@ class Firewall:
     def __init__(self, services: Services, *, close_client: Callable[[str], None]) -> None:
         self.services = services
         self.draining = False
+        self.walking = 0
+        """How many requests are on their way along the steps, whether their client is there or gone."""
         self._close_client = close_client
         self._path: tuple[Step, ...] = tuple(step(services) for step in PATH)
         self._numbers = {step.name: number for number, step in enumerate(self._path)}
@@ -72,9 +74,11 @@ class Firewall:
         if tunnel is not None:
             tunnel.passages.add(passage)
         steps, numbers = self._connect_path, self._connect_numbers
+        self.walking += 1
         return Walk(passage, steps, record=self._record, numbers=numbers, ended=self._connected).go()
 
     def _connected(self, passage: Passage, refused: Refused | None) -> None:
+        self.walking -= 1
         if refused is not None:
             self._refused(passage, refused)
         elif not passage.released:
@@ -100,6 +104,7 @@ class Firewall:
         return None
 
     def _walk(self, passage: Passage, steps: tuple[Step, ...], ended: Callable[[Passage, Refused | None], None]) -> Walk:
+        self.walking += 1
         return Walk(passage, steps, record=self._record, numbers=self._numbers, ended=ended)
 
     def _begin(self, flow: http.HTTPFlow) -> Passage:
@@ -115,6 +120,7 @@ class Firewall:
         return passage
 
     def _judged(self, passage: Passage, refused: Refused | None) -> None:
+        self.walking -= 1
         if refused is not None:
             self._refused(passage, refused)
 

@@ -116,7 +116,8 @@ class Engine:
         self.pool.close()
         for shared in [each for several in self.multiplexed.values() for each in several]:
             shared.wire.link.abort()
-        while self._sessions and self.now() < end + 2:  # noqa: ASYNC110
+        # What is under way for clients that are gone has its outcome still to be written.
+        while (self._sessions or self.guard.walking) and self.now() < end + 2:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
         return cut
 

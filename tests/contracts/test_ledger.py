@@ -369,6 +369,26 @@ async def test_a_batch_given_up_on_that_committed_after_all_leaves_no_gap(postgr
     await unaware.close()
 
 
+async def test_the_last_entry_stands_behind_all_that_was_queued_or_noted_and_nothing_follows_it(
+    postgres: PostgresBackend, sealer: Sealer
+) -> None:
+    ledger, writer = await bare_ledger(postgres, sealer)
+    noted = [ledger.note(Item(drafts=(note(f"noted {i}"),))) for i in range(3)]
+    waiting = [ledger.append(Item(drafts=(note(f"queued {i}"),))) for i in range(3)]
+    noted += [ledger.note(Item(drafts=(note(f"noted later {i}"),))) for i in range(3)]
+    closing = asyncio.create_task(ledger.close(Item(drafts=(process_stopped("gateway"),))))
+    await asyncio.sleep(0)
+    late = ledger.append(Item(drafts=(note("late"),)))
+    with pytest.raises(LedgerUnavailable, match="closed"):
+        await late
+    await closing
+    assert all(isinstance(outcome, Appended) for outcome in await asyncio.gather(*noted, *waiting))
+    chain = await postgres.chain()
+    assert orjson.loads(chain.rows[-1].body)["event"] == "process.stopped"
+    assert writer_seqs(chain, writer) == list(range(11))
+    assert holds(chain)
+
+
 async def test_one_item_that_the_database_refuses_does_not_refuse_the_others(postgres: PostgresBackend) -> None:
     process = await postgres.process()
     bad = CreateKey(key_id=fresh("key"), name="ann", role="no such role", key_hash=hash_of("x"))
@@ -583,6 +603,11 @@ async def test_a_stopped_server_is_unavailable_and_service_resumes_when_it_is_ba
     await scene.opens("one")
     ledger = scene.process.ledger
     assert isinstance(ledger, PostgresLedger)
+
+    async def known() -> bool:  # a hint says that there is something to read, and the reading takes its time
+        return scene.process.agents.known("bot", "secret") is not None
+
+    await until(known)
     own_server.embedded.stop()
     with pytest.raises(LedgerUnavailable, match="unavailable"):
         await ledger.append(Item(drafts=(note(),)))

@@ -9,12 +9,12 @@ from control_api.callers import Role
 from control_api.routes import ROUTES
 
 pytestmark = pytest.mark.asyncio
-ABSENT = {"{id}": "0" * 32, "{token_id}": "tok_" + "0" * 32}
+ABSENT = {"{id}": "0" * 32, "{token_id}": "tok_" + "0" * 32, "{service}": "absent"}
 PREFIX = {"actions": "act_", "agents": "agt_", "approvals": "apr_", "keys": "key_"}
 
 
 def path_of(template: str) -> str:
-    path = template.replace("{token_id}", ABSENT["{token_id}"])
+    path = template.replace("{token_id}", ABSENT["{token_id}"]).replace("{service}", ABSENT["{service}"])
     return path.replace("{id}", PREFIX.get(template.split("/")[2], "") + ABSENT["{id}"]) if "{id}" in path else path
 
 

@@ -105,16 +105,24 @@ class PostgresLedger:
             self._leaving.append(to_uuid(action_id))
             self._wake(asyncio.get_running_loop())
 
-    async def close(self) -> None:
-        """Waits for what is queued, then ends. Later appends are refused."""
+    async def close(self, last: Item | None = None) -> None:
+        """Waits for what is queued, writes `last` behind all of it, and ends. Later appends are refused. Raises LedgerUnavailable
+        when `last` cannot be written."""
         self._closed = True
+        loop = asyncio.get_running_loop()
         if self._noted_due is not None:
             self._noted_due.cancel()
         self._send_noted()
         if self._sender is not None:
             await self._sender
-        if self._connection is not None:
-            await self._connection.close(timeout=2)
+        try:
+            if last is not None:
+                ending = _Waiting(last, loop.create_future(), loop.time() + ANSWER_SECONDS)
+                await self._send([ending])
+                await ending.future
+        finally:
+            if self._connection is not None:
+                await self._connection.close(timeout=2)
 
     def _wake(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._sender is None:

@@ -126,12 +126,12 @@ class Store:
             self._beat.cancel()  # which a connection that breaks at this moment makes an error of its own
             await asyncio.wait([self._beat])
         await self._listener.close()
-        for last in (self._say_stopped, self.ledger.close, self._close_writer):
+        for last in (self._close_ledger, self._close_writer):
             await self._tried(last)
         await _end(self.pool)
 
-    async def _say_stopped(self) -> None:
-        await self.ledger.append(Item(drafts=(process_stopped(self.process),)))
+    async def _close_ledger(self) -> None:
+        await self.ledger.close(Item(drafts=(process_stopped(self.process),)))
 
     async def _close_writer(self) -> None:
         await self.pool.execute("select aaf.close_writer($1)", to_uuid(self.writer), timeout=5)

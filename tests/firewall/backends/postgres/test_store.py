@@ -320,5 +320,5 @@ async def test_without_its_database_it_ends_all_the_same_and_says_what_it_could_
     with capture_logs() as logs:
         await store.close()
     failed = [(entry["work"], entry["error"]) for entry in logs if entry["event"] == "store.failed"]
-    assert ("say_stopped", "LedgerUnavailable") in failed
+    assert ("close_ledger", "LedgerUnavailable") in failed
     assert "close_writer" in [work for work, _ in failed]
