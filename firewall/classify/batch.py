@@ -16,7 +16,7 @@ from firewall.classify.content_multipart import read_multipart
 from firewall.classify.content_type import Unreadable, read_content_type
 from firewall.classify.generic import method_kind
 from firewall.classify.meaning import Subject
-from firewall.classify.overrides import HEADERS
+from firewall.classify.overrides import GRAPH_API, is_override
 from firewall.errors import Malformed
 from firewall.request import parse
 
@@ -24,7 +24,6 @@ PARTS: Final = 1000
 """Requests in one batch; with more it is unknown."""
 
 _ENDS: Final = frozenset({"$batch", "batch"})
-_FACEBOOK: Final = re.compile(r"graph(?:-video)?\.(?:facebook|instagram|threads)\.(?:com|net)")
 _LINE = re.compile(rb"\s*([!-~]+) +([!-~]+)(?: +HTTP/[0-9.]+)?[ \t]*\r?(?:\n|\Z)")
 _FIELD = re.compile(rb"([^:\r\n]+):[ \t]*([^\r\n]*)\r?(?:\n|\Z)")
 
@@ -58,7 +57,7 @@ def batch_kind(subject: Subject) -> Kind:
             return _strictest(subject, _of_json(content.json))
         if isinstance(content.json, dict | list):
             return _of_calls(content.json)
-        if content.form and _FACEBOOK.fullmatch(request.host):
+        if content.form and GRAPH_API.fullmatch(request.host):
             batches = [value for name, value in content.form if name == "batch"]
             return _strictest(subject, _of_list(read_json(batches[0].encode()), "relative_url")) if batches else Kind.READ
     except (Unreadable, UnicodeError):
@@ -86,7 +85,7 @@ def _kind(subject: Subject, inner: Inner) -> Kind:
     """By its method, its override and what our catalogs say of it; a batch is no way round them."""
     kind = method_kind(inner.method.upper())
     for name, value in inner.headers:
-        if name.replace(b"_", b"-") in HEADERS:
+        if is_override(name):
             kind = stricter_kind(kind, method_kind(value.decode("latin-1").strip().upper()))
     outer = subject.request
     try:

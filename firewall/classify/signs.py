@@ -5,11 +5,14 @@ from typing import Final
 
 from firewall.action import Kind, stricter_kind
 from firewall.classify.batch import batch_kind, is_batch
+from firewall.classify.catalog.operation import describes
 from firewall.classify.generic import method_kind
 from firewall.classify.meaning import Subject
 from firewall.classify.overrides import overrides
 
 FORMS: Final = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
+RELATED: Final = "multipart/related"
+"""A form, as Rack reads it. So is a body of no type at all, but nobody waits for that: most are none, and a denial would wait too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,11 +24,17 @@ class Sign:
 
 
 NO_SIGN = Sign()
+_UPLOADS: Final = frozenset({RELATED, "multipart/form-data"})
 
 
 def wants_body(head: Subject) -> bool:
-    """Forms, for frameworks look into them for another method; and batches."""
-    return head.request.method == "POST" and (any(form in head.media_type for form in FORMS) or is_batch(head))
+    """Forms, for frameworks look into them for another method, and what they may take for one; and batches."""
+    if head.request.method != "POST":
+        return False
+    if any(form in head.media_type for form in FORMS) or is_batch(head):
+        return True
+    # A vendor whose API is described does not guess.
+    return head.media_type == RELATED and not describes(head.known, head.request.host)
 
 
 def signs(subject: Subject) -> Sign:
@@ -47,5 +56,5 @@ def _matters(subject: Subject) -> bool:
     """Whether a body that could not be read may make more of the request. Of an upload or a long JSON text, its beginning has to
     do: who needs the rest says so itself."""
     if subject.request.truncated:
-        return wants_body(subject) and subject.media_type != "multipart/form-data"
+        return wants_body(subject) and subject.media_type not in _UPLOADS
     return subject.content.structured

@@ -11,7 +11,7 @@ from typing import Final
 
 from firewall.action import Classified, stricter_kind, stricter_risk
 from firewall.classify.known import Known, operators_place
-from firewall.classify.overrides import HEADERS, LIMIT
+from firewall.classify.overrides import LIMIT, is_override
 from firewall.request import Request
 
 PREFIX: Final = 4
@@ -30,7 +30,7 @@ def taken_for(request: Request, named: Classified, known: Known) -> Iterator[Req
     yield from (_at(request, path) for path in paths)
     if not methods:
         return
-    headers = tuple((name, value) for name, value in request.headers if name.lower().replace(b"_", b"-") not in HEADERS)
+    headers = tuple((name, value) for name, value in request.headers if not is_override(name))
     for method in methods:
         other = replace(request, method=method, headers=headers)
         yield other

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firewall.action import Kind
-from firewall.classify import classify, unknown
+from firewall.classify import classify, unknown, wants_body
 from firewall.classify.known import NOBODY
 from firewall.classify.meaning import QUERY_FIELDS, Subject
 from firewall.classify.overrides import FORM, LENGTH, LIMIT, UNREADABLE, overrides, refuse_overrides
@@ -26,7 +26,14 @@ def said(of: Request) -> tuple[str, ...]:
 
 @pytest.mark.parametrize(
     "name",
-    [b"X-HTTP-Method-Override", b"x-http-method", b"X-METHOD-OVERRIDE", b"X_HTTP_Method_Override", b"x-http_method"],
+    [
+        b"X-HTTP-Method-Override",
+        b"x-http-method",
+        b"X-METHOD-OVERRIDE",
+        b"X_HTTP_Method_Override",
+        b"x-http_method",
+        b"X.Http.Method",
+    ],
 )
 def test_a_header_field_in_every_spelling_that_servers_take(name: bytes) -> None:
     assert said(request((name, b" delete "))) == ("DELETE",)
@@ -35,6 +42,42 @@ def test_a_header_field_in_every_spelling_that_servers_take(name: bytes) -> None
 @pytest.mark.parametrize("query", [b"_method=delete", b"a=1&%5Fmethod=DELETE", b"_METHOD=Delete", b"-method=x&_httpmethod=DELETE"])
 def test_a_field_of_the_query(query: bytes) -> None:
     assert "DELETE" in said(request(target=b"/?" + query))
+
+
+@pytest.mark.parametrize("name", [b".method", b"%20_method", b"%5Bmethod", b"_method%00x", b"a=1;_method", b"%24httpMethod"])
+def test_a_field_as_php_and_old_servers_read_its_name_and_as_google_calls_it(name: bytes) -> None:
+    assert "DELETE" in said(request(target=b"/?" + name + b"=DELETE"))
+    assert overrides(Subject(request((b"Content-Type", FORM.encode()), body=name + b"=DELETE"), NOBODY)) in (
+        ("DELETE",),
+        (UNREADABLE,),
+    )
+
+
+def test_the_graph_api_has_one_of_its_own_and_googles_may_stand_in_a_header_field_of_the_query() -> None:
+    graph = parse(method="GET", scheme="https", host="graph.facebook.com", port=443, target=b"/1?method=delete", headers=())
+    assert said(graph) == ("DELETE",)
+    assert said(request(target=b"/?$httpHeaders=X-HTTP-Method-Override%3ADELETE")) == (UNREADABLE,)
+    assert said(request(target=b"/?$httpHeaders=X-Origin%3Aa")) == ()
+
+
+@pytest.mark.parametrize(
+    ("media_type", "body"),
+    [
+        (b"", b"_method=DELETE"),
+        (b"", b"a=1&%5fmethod=DELETE&b=2"),
+        (b"multipart/related; boundary=b", PART),
+        (b"multipart/mixed; boundary=b", PART),
+    ],
+)
+def test_a_body_that_rack_takes_for_a_form(media_type: bytes, body: bytes) -> None:
+    headers = ((b"Content-Type", media_type),) if media_type else ()
+    assert said(request(*headers, body=body)) == ("DELETE",)
+    assert wants_body(request(*headers)) is bool(media_type)
+
+
+def test_other_bodies_without_a_type_say_nothing() -> None:
+    assert said(request(body=b"my_method=DELETE")) == ()
+    assert said(replace(request(body=bytes(range(256)) * 2000), truncated=True)) == ()
 
 
 @pytest.mark.parametrize(("media_type", "body"), [(FORM, b"a=1&_method=DELETE"), (FORM, b"%5fmethod=delete"), (MULTIPART, PART),
