@@ -12,7 +12,7 @@ from firewall.classify.overrides import overrides
 
 FORMS: Final = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 RELATED: Final = "multipart/related"
-"""A form, as Rack reads it. So is a body of no type at all, but nobody waits for that: most are none, and a denial would wait too."""
+"""A form, as Rack reads it. So is a body of no type at all, but nobody waits for that: most are none, and denials would wait."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
