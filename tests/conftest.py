@@ -15,6 +15,7 @@ from firewall.backends.catalogs import prepare
 from firewall.backends.embedded.postgres import ADMIN, APP, SUPERUSER, EmbeddedPostgres
 from firewall.backends.postgres.migrate import migrate
 from firewall.seal import Sealer
+from tests.accepting import close_what_comes_late
 
 TEMPLATE = "aaf_template"
 CACHE = Path(__file__).parents[1] / ".tools" / "cache"
@@ -23,6 +24,7 @@ CACHE = Path(__file__).parents[1] / ".tools" / "cache"
 
 def pytest_configure(config: pytest.Config) -> None:
     os.environ["AAF_CACHE_DIR"] = str(CACHE)
+    close_what_comes_late()
     if not hasattr(config, "workerinput"):  # before there are several
         prepare(CACHE)
 
