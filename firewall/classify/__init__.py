@@ -4,7 +4,7 @@ it stricter, none milder.
 A classifier that raises, or none that knows: an `unknown` action, the riskiest kind (SEMANTICS 5).
 """
 
-from firewall.action import Classified, Kind, Risk, stricter_kind
+from firewall.action import Classified, Kind, Risk, stricter_kind, stricter_risk
 from firewall.classify import llm
 from firewall.classify.aws import Aws
 from firewall.classify.catalog.operation import Catalog
@@ -107,7 +107,7 @@ def _settled(subject: Subject, meaning: Meaning, sign: Sign) -> Classified:
         service=meaning.service,
         operation=meaning.operation,
         kind=kind,
-        risk=risk_of(meaning, kind),
+        risk=stricter_risk(risk_of(meaning, kind), sign.risk),
         resource=meaning.resource,
         details=meaning.details,
         destinations=meaning.destinations,

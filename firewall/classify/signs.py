@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
-from firewall.action import Kind, stricter_kind
-from firewall.classify.batch import batch_kind, is_batch
+from firewall.action import Kind, Risk, stricter_kind
+from firewall.classify.batch import NO_BATCH, UNREADABLE, Sum, is_batch, sum_of
 from firewall.classify.catalog.operation import describes
 from firewall.classify.generic import method_kind
 from firewall.classify.meaning import Subject
@@ -17,9 +17,11 @@ RELATED: Final = "multipart/related"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sign:
-    """`kind`: at least this; READ says nothing. `overrides`: methods that the request may be taken for instead of its own."""
+    """`kind`, `risk`: at least this; READ and LOW say nothing. `overrides`: methods that the request may be taken for instead of
+    its own."""
 
     kind: Kind = Kind.READ
+    risk: Risk = Risk.LOW
     overrides: tuple[str, ...] = ()
 
 
@@ -41,15 +43,16 @@ def signs(subject: Subject) -> Sign:
     kind, others = Kind.READ, overrides(subject)
     for method in others:
         kind = stricter_kind(kind, method_kind(method))
-    if subject.request.body:
-        kind = stricter_kind(kind, _of_body(subject))
-    return Sign(kind=kind, overrides=others) if others or kind is not Kind.READ else NO_SIGN
+    parts = _of_body(subject) if subject.request.body or "batch" in subject.request.query else NO_BATCH
+    if not others and parts == NO_BATCH:
+        return NO_SIGN
+    return Sign(kind=stricter_kind(kind, parts.kind), risk=parts.risk, overrides=others)
 
 
-def _of_body(subject: Subject) -> Kind:
+def _of_body(subject: Subject) -> Sum:
     if subject.content.problem:
-        return Kind.UNKNOWN if _matters(subject) else Kind.READ
-    return batch_kind(subject)
+        return UNREADABLE if _matters(subject) else NO_BATCH
+    return sum_of(subject)
 
 
 def _matters(subject: Subject) -> bool:
