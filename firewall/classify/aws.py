@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from urllib.parse import unquote_plus
 
-from firewall.action import Kind, stricter_kind
+from firewall.action import Kind, Risk, stricter_kind
 from firewall.classify.aws_hosts import Endpoint, endpoint_of, is_aws, labels_of, prefixes_of
 from firewall.classify.aws_members import members_of
 from firewall.classify.aws_s3 import SCOPES as S3_SCOPES
 from firewall.classify.aws_s3 import S3Host, s3_host, s3_key, s3_segments
-from firewall.classify.aws_signals import FORM, actions, header_names, scopes, targets
+from firewall.classify.aws_signals import FORM, actions, header_names, opens_up, scopes, targets
 from firewall.classify.known import Match
 from firewall.classify.meaning import Meaning, Subject
 from firewall.classify.naming import together
@@ -136,7 +136,8 @@ def _s3(subject: Subject, host: S3Host) -> Meaning | None:
         resource["bucket"] = match.parameters["Bucket"]
     if "Key" in match.parameters:
         resource["key"] = s3_key(host.bucket, request.segments)
-    return _meaning(match, resource, slashes=True)
+    opens = match.kind is not Kind.READ and opens_up(subject)
+    return replace(_meaning(match, resource, slashes=True), risk=Risk.CRITICAL if opens else None)
 
 
 def _service(subject: Subject, place: _Place) -> Meaning | None:
@@ -148,8 +149,10 @@ def _service(subject: Subject, place: _Place) -> Meaning | None:
     for prefix in place.prefixes:
         if (names := targets(subject)) and index.knows(place_of := f"{prefix}.target.{ZONE}"):
             _follow(subject, place_of, names, found, words)
-        if posted and rpc and index.knows(place_of := f"{prefix}.rpc.{ZONE}"):
-            match = index.look_up(place_of, "POST", rpc, "", frozenset())
+        spoken = index.knows(place_of := f"{prefix}.rpc.{ZONE}")
+        # One that speaks JSON by targets may have learnt this since.
+        if posted and rpc and (spoken or index.knows(f"{prefix}.target.{ZONE}")):
+            match = index.look_up(place_of, "POST", rpc, "", frozenset()) if spoken else None
             words[rpc[3]] = words.get(rpc[3], False) or match is not None
             if match is not None:
                 found[match.operation] = _either(found.get(match.operation), match)
@@ -175,7 +178,7 @@ def _service(subject: Subject, place: _Place) -> Meaning | None:
 
 def _rpc(segments: tuple[str, ...]) -> tuple[str, ...]:
     """`/service/NAME/operation/NAME`, behind any prefix (Smithy RPC v2, "Requests"); empty where it is none."""
-    last = segments[-4:]
+    last = segments[-4:] if segments[-1] else segments[-5:-1]
     return last if len(last) == 4 and (last[0], last[2]) == ("service", "operation") else ()
 
 

@@ -15,6 +15,8 @@ _CREDENTIAL = re.compile(r"Credential=([^,\s]*)", re.IGNORECASE)
 _SCHEME = re.compile(r"\s*AWS4-[A-Z0-9-]+\s", re.IGNORECASE)
 _SCOPE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _ACTIONS = 1000
+_CLOSED = frozenset({"", "private", "bucket-owner-read", "bucket-owner-full-control"})
+"""Canned ACLs that let in nobody but whom the storage belongs to."""
 
 
 def scopes(subject: Subject) -> frozenset[str]:
@@ -68,3 +70,15 @@ def header_names(subject: Subject) -> frozenset[bytes]:
     if "-" in subject.request.query:
         names |= {name.lower().encode() for name, _ in subject.query if name.lower().startswith("x-amz-")}
     return frozenset(names)
+
+
+def opens_up(subject: Subject) -> bool:
+    """Whether what is written to S3 is given to others in the same breath: an ACL beside the object or bucket ("Access control list
+    overview", "Canned ACL"), in the head or (presigned) in the query."""
+    query = subject.query if "-" in subject.request.query else ()
+    fields = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in subject.request.headers]
+    for name, value in (*fields, *query):
+        lower = name.lower()
+        if lower.startswith("x-amz-grant-") or (lower == "x-amz-acl" and value.strip().lower() not in _CLOSED):
+            return True
+    return False

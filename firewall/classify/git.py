@@ -24,7 +24,7 @@ HOSTS: Final = (
 """Reviewed: here `git-upload-pack` behind a repository is git's own service, and reads."""
 NOT_GIT: Final = frozenset({"api", "rest", "-", "_apis", "_api"})
 """First segments below which these hosts, and what people run themselves, keep their APIs: a file or a branch there may be
-called `git-upload-pack`."""
+called `git-upload-pack`. GitLab keeps its pages below a `-` anywhere."""
 SHOWN: Final = 20
 """Refs of one push that an approver reads one by one."""
 INFLATED: Final = 1 << 20
@@ -98,7 +98,7 @@ def _place(subject: Subject, segments: tuple[str, ...]) -> _Place | None:
     if not segments or not segments[0] or any("/" in segment for segment in segments) or described(subject):
         return None
     named = subject.known.speaks("git", host)
-    ours = (named or host_pattern(HOSTS).fullmatch(host) is not None) and segments[0] not in NOT_GIT
+    ours = (named or host_pattern(HOSTS).fullmatch(host) is not None) and segments[0] not in NOT_GIT and "-" not in segments
     if ours and not named and (host == "dev.azure.com" or host.endswith(".visualstudio.com")):
         ours = "_git" in segments
     shown = "/".join(segment for segment in segments if segment != "_git")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firewall.action import KIND_ORDER, Classified, Kind
+from firewall.action import KIND_ORDER, Classified, Kind, Risk
 from firewall.classify import classify
 from firewall.classify.aws import Aws
 from firewall.classify.generic import Generic
@@ -92,6 +92,13 @@ def test_an_encoded_slash_may_stand_in_a_key_not_in_a_bucket() -> None:
     assert classified({"method": "GET", "url": "https://s3.amazonaws.com/b/a%2Fb", "scope": "s3"}).slashes
     got = classified({"method": "GET", "url": "https://s3.amazonaws.com/b%2Fc/a", "scope": "s3"})
     assert (got.service, got.slashes) == ("http", False)
+
+
+def test_an_object_that_is_opened_as_it_is_written_risks_what_changing_its_acl_risks() -> None:
+    put = {"method": "PUT", "url": "https://b.s3.amazonaws.com/k", "scope": "s3", "headers": {"x-amz-acl": "public-read"}}
+    assert (classified(put).operation, classified(put).risk) == ("s3:PutObject", Risk.CRITICAL)
+    assert classified(put | {"headers": {"x-amz-acl": "private"}}).risk is Risk.MEDIUM
+    assert classified(put | {"method": "GET"}).risk is Risk.LOW
 
 
 def test_a_form_that_was_not_read_to_its_end_is_unknown() -> None:

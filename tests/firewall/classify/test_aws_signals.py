@@ -1,6 +1,6 @@
 import pytest
 
-from firewall.classify.aws_signals import actions, header_names, scopes, targets
+from firewall.classify.aws_signals import actions, header_names, opens_up, scopes, targets
 from firewall.classify.known import NOBODY
 from firewall.classify.meaning import Subject
 from firewall.request import parse
@@ -37,3 +37,18 @@ def test_every_target_and_action_is_seen_once() -> None:
 
 def test_a_presigned_request_carries_header_fields_in_its_query() -> None:
     assert header_names(subject("X-Amz-Copy-Source=k&acl", ("Host", "h"))) == {b"host", b"x-amz-copy-source"}
+
+
+@pytest.mark.parametrize(
+    ("query", "headers", "opens"),
+    [
+        ("", [("X-Amz-Acl", "public-read")], True),
+        ("", [("x-amz-acl", " Private ")], False),
+        ("", [("x-amz-acl", "bucket-owner-full-control")], False),
+        ("x-amz-acl=public-read-write", [], True),
+        ("", [("x-amz-grant-read", 'uri="http://acs.amazonaws.com/groups/global/AllUsers"')], True),
+        ("acl", [], False),
+    ],
+)
+def test_an_acl_beside_what_is_written_may_open_it(query: str, headers: list[tuple[str, str]], opens: bool) -> None:
+    assert opens_up(subject(query, *headers)) is opens
