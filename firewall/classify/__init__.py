@@ -26,12 +26,14 @@ from firewall.classify.signs import wants_body as signs_want_body
 from firewall.classify.slack import Slack
 from firewall.classify.taken import GENERIC as GENERIC
 from firewall.classify.taken import as_strict, looser, taken_for
+from firewall.classify.telegram import Telegram
 from firewall.request import Request
 
 NAMERS: tuple[Classifier, ...] = (
     Aws(),
     Google(),
     Slack(),
+    Telegram(),
     Mcp(),
     GraphQL(),
     Git(),
@@ -78,7 +80,9 @@ def _read(request: Request, known: Known, namers: tuple[Classifier, ...]) -> Cla
         return named
     ours = _named(Subject(request, less), namers)
     # What nobody but a user describes is the user's to describe.
-    return named if ours is None or ours.service == GENERIC else no_milder(named, ours)
+    if ours is None or (ours.service == GENERIC and ours.kind is not Kind.UNKNOWN):
+        return named
+    return no_milder(named, ours)
 
 
 def _named(subject: Subject, namers: tuple[Classifier, ...]) -> Classified | None:
