@@ -1,8 +1,9 @@
 """HPACK (RFC 7541) as the engine needs it, a fifth of what the `hpack` library's own loops cost. What is rare is left to the
 library, and so is the table of what a peer has sent.
 
-We send every field as a literal that no table keeps, or as an entry of the static one: a few bytes more on a wire where they
-cost nothing, and nothing of one request shows in the size of another (section 7.1).
+We send every field as a literal that no table may ever keep, or as an entry of the static one: a few bytes more on a wire where
+they cost nothing, and nothing of one request shows in the size of another (section 7.1), here or further on. Who sent us a field
+so may count on it (section 6.2.3), and of which that is true nobody has to remember.
 """
 
 from collections.abc import Iterable
@@ -18,33 +19,44 @@ from gateway.fields import Field
 _STATIC: Final = ((b"", b""), *HeaderTable.STATIC_TABLE)
 """By index; the first is none."""
 _EXACT: Final = {field: bytes([0x80 | index]) for index, field in enumerate(_STATIC) if index}
-_SECRET: Final = frozenset({b"authorization", b"proxy-authorization", b"cookie", b"set-cookie"})
-"""Never to be kept in a table by anybody further on either (section 7.1.3)."""
+_NEVER: Final = 0x10
+"""Of a literal: never to be kept in a table by anybody (section 6.2.3)."""
 _OVERHEAD: Final = 32
 """Bytes that an entry counts besides its text (section 4.1)."""
 _CHANGES: Final = 16
 """How often a block may change the table's size. Two would do (section 4.2), but some write down every setting that came."""
 _INTEGER: Final = 12
 """More bytes than an integer that is taken may have. What is looked at is cut out of the block, which may be large."""
+_NEW_NAME: Final = bytes([_NEVER])
 
 
-def _name_index(name: bytes, index: int) -> bytes:
+def _name_index(index: int) -> bytes:
     prefix = encode_integer(index, 4)
-    prefix[0] |= 0x10 if name in _SECRET else 0
+    prefix[0] |= _NEVER
     return bytes(prefix)
 
 
-_NAMES: Final = {name: _name_index(name, index) for index, (name, _) in reversed(list(enumerate(_STATIC))) if index}
+_NAMES: Final = {name: _name_index(index) for index, (name, _) in reversed(list(enumerate(_STATIC))) if index}
 """The beginning of a literal whose name stands in the static table, by name: the lowest index."""
 
 
 class LeanEncoder(Encoder):
+    @property
+    def header_table_size(self) -> int:
+        return self.header_table.maxsize
+
+    @header_table_size.setter
+    def header_table_size(self, value: int) -> None:
+        """Of all changes since the last block, the smallest is said and the last (section 4.2)."""
+        if value != self.header_table.maxsize or self.table_size_changes:
+            self.header_table.maxsize = value
+            self.table_size_changes = sorted({min((*self.table_size_changes, value)), value})
+
     def encode(self, headers: Any, huffman: bool = True) -> bytes:
         """`headers`: pairs of bytes. `huffman` is not looked at: it saves a third of the bytes, for most of the time."""
         block: list[bytes] = []
-        if self.header_table.resized:
+        if self.table_size_changes:
             block.append(self._encode_table_size_change())
-            self.header_table.resized = False
         for field in headers:
             exact = _EXACT.get(field)
             if exact is not None:
@@ -52,7 +64,7 @@ class LeanEncoder(Encoder):
                 continue
             name, value = field
             known = _NAMES.get(name)
-            block += (b"\0" + _size(name), name) if known is None else (known,)
+            block += (_NEW_NAME + _size(name), name) if known is None else (known,)
             block += (_size(value), value)
         return b"".join(block)
 

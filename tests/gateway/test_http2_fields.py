@@ -34,10 +34,12 @@ def test_the_library_reads_what_is_written(blocks: list[list[Field]]) -> None:
     assert not theirs.header_table.dynamic_entries
 
 
-def test_what_proves_who_asks_is_never_to_be_indexed() -> None:
-    written = LeanEncoder().encode([(b"authorization", b"Bearer x"), (b"cookie", b"a=b"), (b"accept", b"text/html")])
+def test_no_literal_may_ever_be_indexed_by_anybody() -> None:
+    """RFC 7541, section 6.2.3: what came so must go on so."""
+    fields = [(b":method", b"GET"), (b":path", b"/a"), (b"authorization", b"Bearer x"), (b"date", b"now"), (b"x-api-key", b"y")]
+    written = LeanEncoder().encode(fields)
     kinds = [isinstance(field, NeverIndexedHeaderTuple) for field in Decoder().decode(written, raw=True)]
-    assert kinds == [True, True, False]
+    assert kinds == [False, True, True, True, True]  # the first stands in the static table, whole
 
 
 def _read(decoder: Decoder, block: bytes) -> list[Field] | None:
@@ -117,3 +119,22 @@ def test_a_table_that_the_peer_has_made_smaller_is_said_to_be() -> None:
     theirs = Decoder()
     theirs.max_allowed_table_size = 100
     assert [tuple(field) for field in theirs.decode(ours.encode([(b"a", b"b")]), raw=True)] == [(b"a", b"b")]
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ([4096], b""),  # nothing new
+        ([65536, 4096], b"\x3f\xe1\x1f"),
+        ([65536, 4096, 0], b"\x20"),  # what a decoder does not allow any more must not be said
+        ([0, 0], b"\x20"),
+        ([0, 4096] * 1000, b"\x20\x3f\xe1\x1f"),
+    ],
+)
+def test_of_many_changes_of_the_table_the_smallest_is_said_and_the_last(settings: list[int], said: bytes) -> None:
+    ours = LeanEncoder()
+    for size in settings:
+        ours.header_table_size = size
+    assert len(ours.table_size_changes) <= 2
+    assert ours.encode([(b":method", b"GET")]) == said + b"\x82"
+    assert ours.encode([(b":method", b"GET")]) == b"\x82"
