@@ -279,13 +279,15 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
             raise BadSettings(f"{name}: no such setting; see `aaf config`")
     values: dict[str, str] = {}
     for name in known:
-        file = SECRETS_DIR / name
         if name in env:
             values[name] = env[name]
-        elif file.is_file():
-            values[name] = file.read_text().strip()
-        elif (lower := SECRETS_DIR / name.lower()).is_file():
-            values[name] = lower.read_text().strip()
+            continue
+        for file in (SECRETS_DIR / name.lower(), SECRETS_DIR / name):
+            try:
+                values[name] = file.read_text().strip()
+            except OSError as error:
+                if not isinstance(error, FileNotFoundError | NotADirectoryError):
+                    raise BadSettings(f"{name}: {file} cannot be read: {error.strerror}") from None
     try:
         return Settings(**{name: value for name, value in values.items() if value != ""})  # type: ignore[arg-type]
     except ValidationError as error:

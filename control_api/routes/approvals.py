@@ -1,6 +1,7 @@
 """Approvals: what waits for a person, and the person's word. A decision on anything but `pending` is a 409."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from control_api import cursor
@@ -63,7 +64,9 @@ async def _vote(call: Call, choice: Choice, comment: str) -> Answer:
         state = outcome.state or State.EXPIRED
         raise Conflict(f"the approval is {state.value} already", state=state.value)
     call.context.metrics.votes.labels(choice.value).inc()
-    return Answer(content=_detail(await _approval(call)))
+    found = await _approval(call)
+    # What this vote made of it: whoever waits may have spent it since.
+    return Answer(content=_detail(replace(found, approval=replace(found.approval, state=outcome.state or found.approval.state))))
 
 
 def may_vote(caller: Caller, approvers: tuple[str, ...]) -> bool:
