@@ -34,8 +34,10 @@ class Classify(Step):
                     return
             elif passage.spoilt is not None:
                 raise passage.spoilt
-            passage.request = request = _with_body(passage, request)
-            passage.action = self._action(passage, request)
+            judged = _with_body(passage, request)
+            passage.action = self._action(passage, judged)
+            if not judged.truncated:  # else its beginning would be kept twice, for as long as the rest takes to pass
+                passage.request = judged
         except Exception:
             # What did not prove to be a request is the riskiest there is; as such its refusal goes into the chain.
             passage.action = unknown_action(passage, target)
@@ -112,8 +114,11 @@ def _with_body(passage: Passage, request: Request) -> Request:
     """With what was read of the body, if anything was."""
     if not passage.inspecting:
         return request
-    body = bytes(passage.gathered) if not passage.whole else passage.flow.request.data.content or b""
-    return replace(request, body=body[: passage.held_bytes], truncated=passage.truncated)
+    body = passage.flow.request.data.content or b"" if passage.whole else passage.gathered
+    if passage.truncated:
+        with memoryview(body) as read:
+            body = bytes(read[: passage.held_bytes])
+    return replace(request, body=bytes(body), truncated=passage.truncated)
 
 
 def unknown_action(passage: Passage, target: Target | None) -> Action:

@@ -78,6 +78,19 @@ async def test_of_a_larger_one_the_beginning_is_judged_and_all_of_it_is_sent(rig
     assert completed["request_bytes"] == size
 
 
+async def test_nothing_of_a_larger_one_is_kept_while_the_rest_of_it_passes(rig: Rig) -> None:
+    wire = await rig.connect()
+    head = f"POST http://up.test/read HTTP/1.1\r\nHost: up.test\r\n{basic()}Content-Length: {3 * LIMIT}\r\n\r\n"
+    await wire.send(head.encode() + b"x" * 2 * LIMIT)
+    await until(lambda: rig.log.heads)
+    (passage,) = [one for _, tunnel in rig.guard.services.tunnels.all() for one in tunnel.passages]
+    assert passage.request is not None
+    assert (passage.request.body, bytes(passage.gathered)) == (None, b"")
+    await wire.send(b"x" * LIMIT)
+    assert (await wire.answer()).status == 200
+    assert [len(seen.body) for seen in rig.log.requests] == [3 * LIMIT]
+
+
 async def test_what_nobody_needs_streams_unread(rig: Rig) -> None:
     wire = await rig.connect()
     await wire.send(f"POST http://up.test/echo HTTP/1.1\r\nHost: up.test\r\n{basic()}Content-Length: 4\r\n\r\n".encode())
