@@ -112,7 +112,7 @@ def test_a_secret_may_come_from_a_file(name: str, tmp_path: Path, monkeypatch: p
 def test_a_secret_whose_file_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "SECRETS_DIR", tmp_path)
     (tmp_path / "ENCRYPTION_MASTER_KEY").mkdir()  # nobody can read it, not even root
-    with pytest.raises(BadSettings, match="ENCRYPTION_MASTER_KEY: .* cannot be read: Is a directory"):
+    with pytest.raises(BadSettings, match=r"ENCRYPTION_MASTER_KEY: .* cannot be read: Is a directory"):
         load({})
 
 
