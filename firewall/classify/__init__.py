@@ -25,7 +25,7 @@ from firewall.classify.signs import Sign, signs
 from firewall.classify.signs import wants_body as signs_want_body
 from firewall.classify.slack import Slack
 from firewall.classify.taken import GENERIC as GENERIC
-from firewall.classify.taken import as_strict, looser, taken_for
+from firewall.classify.taken import LOOKS, as_strict, looser, taken_for
 from firewall.classify.telegram import Telegram
 from firewall.request import Request
 
@@ -61,28 +61,26 @@ def wants_body(head: Request, known: Known = NOBODY, namers: tuple[Classifier, .
 def classify(request: Request, known: Known = NOBODY, namers: tuple[Classifier, ...] = NAMERS) -> Classified:
     """Never raises: a classifier that cannot read a request must not decide that it is harmless, nor stop the others' work."""
     try:
-        named = _read(request, known, namers)
-        if named is None:
-            return unknown(request)
-        if named.overrides or named.service == GENERIC:
-            for other in taken_for(request, named, known):
-                found = _read(other, known, namers)
-                named = named if found is None else as_strict(named, found)
-        return named
+        named = _strictest(request, known, namers)
+        less = without_users(known, request.host)
+        if less is not None and named is not None:
+            ours = _strictest(request, less, namers)
+            # What nobody but a user describes is the user's to describe.
+            if ours is not None and (ours.service != GENERIC or ours.kind is Kind.UNKNOWN or LOOKS in ours.details):
+                named = no_milder(named, ours)
     except Exception:
         return unknown(request)
+    return unknown(request) if named is None else named
 
 
-def _read(request: Request, known: Known, namers: tuple[Classifier, ...]) -> Classified | None:
+def _strictest(request: Request, known: Known, namers: tuple[Classifier, ...]) -> Classified | None:
+    """By its own name, and no milder than what else it may be taken for."""
     named = _named(Subject(request, known), namers)
-    less = without_users(known, request.host)
-    if less is None or named is None:
-        return named
-    ours = _named(Subject(request, less), namers)
-    # What nobody but a user describes is the user's to describe.
-    if ours is None or (ours.service == GENERIC and ours.kind is not Kind.UNKNOWN):
-        return named
-    return no_milder(named, ours)
+    if named is not None and (named.overrides or named.service == GENERIC):
+        for other in taken_for(request, named, known):
+            found = _named(Subject(other, known), namers)
+            named = named if found is None else as_strict(named, found)
+    return named
 
 
 def _named(subject: Subject, namers: tuple[Classifier, ...]) -> Classified | None:

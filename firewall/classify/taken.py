@@ -18,6 +18,8 @@ PREFIX: Final = 4
 """Segments that an operator's proxy may take away."""
 GENERIC: Final = "http"
 """The service of what nobody described, which no catalog may be called."""
+LOOKS: Final = "looks like"
+"""Among the details: the operation that made it stricter."""
 
 _METHOD: Final = re.compile(r"[A-Z]{1,20}")
 _LOOSE: Final = re.compile(r"[A-Z;%]|./\Z")
@@ -50,7 +52,7 @@ def as_strict(named: Classified, other: Classified) -> Classified:
     kind, risk = stricter_kind(named.kind, other.kind), stricter_risk(named.risk, other.risk)
     if (kind, risk) == (named.kind, named.risk):
         return named
-    said = {} if other.service == GENERIC else {"looks like": f"{other.service}:{other.operation}"}
+    said = {} if other.service == GENERIC else {LOOKS: f"{other.service}:{other.operation}"}
     return replace(named, kind=kind, risk=risk, details={**named.details, **said})
 
 

@@ -12,6 +12,7 @@ from firewall.classify.catalog.index import BinaryIndex
 from firewall.classify.known import Empty, Known
 from firewall.classify.renamed import no_milder, without_users
 from firewall.request import Header, Request, parse
+from tests.catalogs.shipped import shipped
 
 JSON = (b"Content-Type", b"application/json")
 MCP = (b"Accept", b"application/json, text/event-stream")
@@ -100,3 +101,13 @@ def test_nothing_that_was_found_is_lost() -> None:
         service="c", operation="d", kind=Kind.DELETE, risk=Risk.HIGH, resource={"refs": "main", "x": "ours"}, details={"d": "1"},
         destinations=("two.test", "one.test"), iam_action="s3:X", slashes=False,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("target", "template"), [("/repos/o/r/", "/{a}/{b}/{c}/"), ("/repos/o/r;x/", "/{+all}"), ("/Repos/o/r", "/Repos/{o}/{r}")]
+)
+def test_nor_what_a_request_may_be_taken_for(target: str, template: str) -> None:
+    known = replace(shipped(("github",)), users=users("api.github.com", ("DELETE", template)))
+    got = classify(request("DELETE", "api.github.com", target), known)
+    assert (got.service, got.kind, got.risk) == ("mine", Kind.DELETE, Risk.CRITICAL)
+    assert got.details == {"looks like": "github:repos/delete"}
