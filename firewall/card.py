@@ -101,6 +101,8 @@ def _fields(action: Action, body_note: str) -> Iterator[Field]:
         if name != "refs" or not all(ref in action.details for ref in value.split(",")):
             yield _field(name, value)
     for name, value in action.details.items():
+        if action.resource.get(name) == value:
+            continue
         yield _field(name, value)
     for destination in action.destinations:
         yield _field("Lets the provider contact", destination)

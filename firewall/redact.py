@@ -34,7 +34,11 @@ _SECRET_PARAMETER = re.compile(r"^(?:key|code)$", re.IGNORECASE)
 _SECRET_FORM = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END[^\n]*|\Z)"
     r"|\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"
-    r"|\b(?:gh[pousr]_|github_pat_|glpat-|xox[abeprs]-|sk-|[rs]k_(?:live|test)_|AIza)[\w-]{16,}"
+    r"|\b(?:gh[pousr]_|github_pat_|glpat-|xox[abeprs]-|xapp-|sk-|[rs]k_(?:live|test)_|AIza|dop_v1_|shpat_)[\w-]{16,}"
+    r"|\b(?:npm_|hf_|pypi-AgEI)[A-Za-z0-9]{30,}"
+    r"|\bSG\.[\w-]{16,}\.[\w-]{16,}"
+    r"|(?<=/services/)T[A-Z0-9]+/B[A-Z0-9]+/[A-Za-z0-9]{16,}"
+    r"|(?<=/webhooks/)\d{15,}/[\w-]{40,}"
     r"|(?<=bot)\d{6,}:[\w-]{30,}"
     r"|(?<=bearer )[^\s\"',]+",
     re.IGNORECASE | re.DOTALL,
@@ -43,7 +47,8 @@ _SECRET_FORM = re.compile(
 _HINTS = (
     "pass", "secret", "token", "bearer", "jwt", "cookie", "key", "credential", "signature", "auth", "pwd", "sig", "pin", "otp",
     "cvv", "cvc", "sid", "session", "-----", "eyj", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xox",
-    "sk-", "k_live", "k_test", "aiza", "bot", "\\u",
+    "sk-", "k_live", "k_test", "aiza", "bot", "\\u", "xapp-", "npm_", "pypi-",
+    "hf_", "dop_v1_", "shpat_", "sg.", "/services/", "/webhooks/",
 )  # fmt: skip
 """One of them stands in whatever the two above find, in small letters, and in names that are escaped."""
 _PIECE = re.compile(r'"(?:[^"\\]|\\.)*\\?(?:"|\Z)|[{}\[\],:]|[^"{}\[\],:\s]+|\s+', re.DOTALL)

@@ -136,8 +136,9 @@ def _s3(subject: Subject, host: S3Host) -> Meaning | None:
         resource["bucket"] = match.parameters["Bucket"]
     if "Key" in match.parameters:
         resource["key"] = s3_key(host.bucket, request.segments)
-    opens = match.kind is not Kind.READ and opens_up(subject)
-    return replace(_meaning(match, resource, slashes=True), risk=Risk.CRITICAL if opens else None)
+    meaning = _meaning(match, resource, slashes=True)
+    opens = "" if match.kind is Kind.READ else opens_up(subject)
+    return replace(meaning, risk=Risk.CRITICAL, details={"opens": opens}) if opens else meaning
 
 
 def _service(subject: Subject, place: _Place) -> Meaning | None:

@@ -72,13 +72,13 @@ def header_names(subject: Subject) -> frozenset[bytes]:
     return frozenset(names)
 
 
-def opens_up(subject: Subject) -> bool:
-    """Whether what is written to S3 is given to others in the same breath: an ACL beside the object or bucket ("Access control list
-    overview", "Canned ACL"), in the head or (presigned) in the query."""
+def opens_up(subject: Subject) -> str:
+    """To whom what is written to S3 is given in the same breath, as it says so; empty where to nobody: an ACL beside the object or
+    bucket ("Access control list overview", "Canned ACL"), in the head or (presigned) in the query."""
     query = subject.query if "-" in subject.request.query else ()
     fields = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in subject.request.headers]
     for name, value in (*fields, *query):
         lower = name.lower()
         if lower.startswith("x-amz-grant-") or (lower == "x-amz-acl" and value.strip().lower() not in _CLOSED):
-            return True
-    return False
+            return f"{lower}: {value.strip()}"[:300]
+    return ""

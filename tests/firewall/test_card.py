@@ -66,6 +66,13 @@ def test_fields_stand_in_the_order_in_which_they_should_be_read() -> None:
     ]
 
 
+def test_what_is_said_twice_is_shown_once() -> None:
+    made = card(replace(PLAIN, resource={"model": "m", "repo": "a"}, details={"model": "m", "repo": "b"}))
+    assert [(each.name, each.value) for each in made.fields if each.name in ("model", "repo")] == [
+        ("model", "m"), ("repo", "a"), ("repo", "b"),
+    ]  # fmt: skip
+
+
 def test_a_card_goes_into_json_as_it_is() -> None:
     assert json.loads(json.dumps(card(PLAIN).public()))["title"] == "github:issues/create on octo/hello"
 

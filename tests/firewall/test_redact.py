@@ -217,6 +217,9 @@ TOKENS = {
     "Stripe": "sk_live_" + "4eC39HqLyjWDarjtT1",
     "OpenAI": "sk-" + "proj-abcdefghijklmnop1234",
     "Google": "AIza" + "SyA1234567890abcdefghij",
+    "npm": "npm_" + "a1" * 18,
+    "SendGrid": "SG." + "abcdefghij-1234567890" + "." + "abcdefghij_1234567890",
+    "Slack's app": "xapp-" + "1-A0123456789-abcdefghij",
 }
 
 
@@ -240,6 +243,18 @@ def test_a_private_key_is_masked_over_all_its_lines() -> None:
 
 def test_a_bots_token_in_the_path_is_masked() -> None:
     assert told(target="/bot123456789:" + "AbCd-" * 7 + "/sendMessage")["path"] == f"/bot{MASK}/sendMessage"
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("/services/" + "T0123ABCD/B0123ABCD/" + "aB1" * 8, f"/services/{MASK}"),
+        ("/api/webhooks/" + "123456789012345678/" + "aB1_-" * 13, f"/api/webhooks/{MASK}"),
+        ("/services/tasks/boards/list", "/services/tasks/boards/list"),
+    ],
+)
+def test_what_opens_a_webhook_is_masked_in_its_path(path: str, shown: str) -> None:
+    assert told(target=path)["path"] == shown
 
 
 def test_parameters_of_a_submitted_action_are_masked_at_any_depth() -> None:

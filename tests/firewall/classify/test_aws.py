@@ -97,6 +97,7 @@ def test_an_encoded_slash_may_stand_in_a_key_not_in_a_bucket() -> None:
 def test_an_object_that_is_opened_as_it_is_written_risks_what_changing_its_acl_risks() -> None:
     put = {"method": "PUT", "url": "https://b.s3.amazonaws.com/k", "scope": "s3", "headers": {"x-amz-acl": "public-read"}}
     assert (classified(put).operation, classified(put).risk) == ("s3:PutObject", Risk.CRITICAL)
+    assert classified(put).details == {"opens": "x-amz-acl: public-read"}
     assert classified(put | {"headers": {"x-amz-acl": "private"}}).risk is Risk.MEDIUM
     assert classified(put | {"method": "GET"}).risk is Risk.LOW
 

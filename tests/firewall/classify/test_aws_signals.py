@@ -51,4 +51,4 @@ def test_a_presigned_request_carries_header_fields_in_its_query() -> None:
     ],
 )
 def test_an_acl_beside_what_is_written_may_open_it(query: str, headers: list[tuple[str, str]], opens: bool) -> None:
-    assert opens_up(subject(query, *headers)) is opens
+    assert bool(opens_up(subject(query, *headers))) is opens
