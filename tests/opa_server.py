@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from firewall import bundle, policy
+from tests.accepting import keep_handler
 
 AUTHZ = Path(__file__).parent.parent / "policies" / "system" / "authz.rego"
 
@@ -57,6 +58,7 @@ async def made_up(answer: Answer) -> AsyncIterator[str]:
     """The URL of a server that hands each request's body to `answer`."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        keep_handler()
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 from firewall.upstream_proxy import ProxyHop
+from tests.accepting import keep_handler
 
 
 class SomeProxy:
@@ -36,6 +37,7 @@ class SomeProxy:
             server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        keep_handler()
         with suppress(ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
             head = (await reader.readuntil(b"\r\n\r\n")).decode()
             self.heads.append(head)

@@ -33,6 +33,7 @@ from gateway.engine import Engine
 from gateway.main import bind
 from gateway.master import GatewayMaster
 from gateway.timeouts import Patience
+from tests.accepting import keep_handler
 from tests.e2e.upstream import Log, Upstream
 
 REVISION = "sha256:" + "1" * 64
@@ -486,6 +487,7 @@ class RawUpstream:
             server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        keep_handler()
         self.connections += 1
         try:
             await self._behave(reader, writer)
