@@ -10,6 +10,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from hypothesis import HealthCheck, settings
 
 from firewall.backends.catalogs import prepare
 from firewall.backends.embedded.postgres import ADMIN, APP, SUPERUSER, EmbeddedPostgres
@@ -25,6 +26,9 @@ CACHE = Path(__file__).parents[1] / ".tools" / "cache"
 def pytest_configure(config: pytest.Config) -> None:
     os.environ["AAF_CACHE_DIR"] = str(CACHE)
     close_what_comes_late()
+    # How long an example takes says more of the machine's load than of what is tested.
+    settings.register_profile("here", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("here")
     if not hasattr(config, "workerinput"):  # before there are several
         prepare(CACHE)
 
