@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
+HANG_SECONDS = 120
+"""What takes longer hangs. A process that starts takes two seconds of a processor, which a loaded machine gives it in thirty."""
 KEY = base64.b64encode(bytes(32)).decode()
 PYTHON = (sys.executable, "-c")
 
@@ -87,7 +89,7 @@ class Process:
         self.announced = os.fdopen(ready_read)
 
     async def ready(self) -> dict[str, Any]:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(HANG_SECONDS):
             line = await asyncio.to_thread(self.announced.readline)
         assert line, await self.end()
         found: dict[str, Any] = json.loads(line)
@@ -96,7 +98,7 @@ class Process:
     async def end(self) -> tuple[int, str]:
         """Waits for its end: exit status and what it wrote to stderr."""
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(HANG_SECONDS):
                 _, errors = await self.process.communicate()
         finally:
             self.announced.close()
