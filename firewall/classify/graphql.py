@@ -19,6 +19,7 @@ from firewall.classify.content_type import Unreadable
 from firewall.classify.described import described
 from firewall.classify.graphql_document import Operation, read_document
 from firewall.classify.meaning import Meaning, Subject
+from firewall.classify.members import only
 from firewall.classify.naming import cut, listed, shown, together
 
 BATCH: Final = 100
@@ -225,7 +226,14 @@ def _meaning(subject: Subject, asked: list[_Asked]) -> Meaning:
         service=service or "graphql",
         operation=together(name for one in asked for name in one.names),
         kind=kind,
-        lowers=bool(service) or subject.known.speaks("graphql", subject.request.host),
+        lowers=bool(service) or _plainly(subject),
         resource={"fields": listed(fields)} if fields else {},
         details=details,
     )
+
+
+def _plainly(subject: Subject) -> bool:
+    """Whether nothing else at a host that the operator names would take this for a request of its own."""
+    if not subject.known.speaks("graphql", subject.request.host):
+        return False
+    return _placed(subject) or only(subject, _MEMBERS)

@@ -18,6 +18,7 @@ from firewall.classify.content_json import refuse_lookalikes
 from firewall.classify.content_type import Unreadable
 from firewall.classify.described import described
 from firewall.classify.meaning import Meaning, Subject
+from firewall.classify.members import only
 from firewall.classify.naming import cut, listed, name_of, shown, together
 
 BATCH: Final = 100
@@ -163,7 +164,7 @@ def _meaning(subject: Subject, value: Any) -> Meaning:
         service="mcp",
         operation=together(one.operation for one in read),
         kind=kind,
-        lowers=subject.known.speaks("mcp", subject.request.host),
+        lowers=subject.known.speaks("mcp", subject.request.host) and only(subject, _NAMES),
         resource=resource | {"server": subject.request.host},
         details=details,
     )
