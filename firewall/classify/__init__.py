@@ -54,7 +54,8 @@ def wants_body(head: Request, known: Known = NOBODY, namers: tuple[Classifier, .
     subject = Subject(head, known)
     if signs_want_body(subject) or llm.wants_body(subject) or any(namer.wants_body(subject) for namer in namers):
         return True
-    other = looser(head) if head.method in _WITH_BODIES else None
+    # Where a catalog says what paths there are, its own look at a looser one needs no body.
+    other = looser(head) if head.method in _WITH_BODIES and not known.shipped.knows(head.host) else None
     return other is not None and any(namer.wants_body(Subject(other, known)) for namer in namers)
 
 
