@@ -189,7 +189,7 @@ class Turn:
             request.data.timestamp_end = time()
             if self._session.phase is Phase.BODY:
                 self._session.expect(Phase.ANSWER)
-        return False
+        return self._state is State.OVER  # an early answer came to its end meanwhile, and the next request may be here already
 
     # --- the answer (Forward's other side)
 

@@ -12,6 +12,7 @@ from firewall.audit.entry import Event
 from firewall.egress import Route
 from firewall.errors import UpstreamUnreachable
 from gateway.forward import Forward
+from gateway.link import Link
 from gateway.pool import Key, Upstream
 from gateway.timeouts import Phase
 from tests.e2e.upstream import Upstream as Destination
@@ -496,3 +497,33 @@ async def test_a_passage_that_is_neither_refused_nor_released_nor_parked_ends_th
     await wire.send(plain("/"))
     assert await wire.rest() == b""
     assert rig.log.heads == 0
+
+
+async def test_what_is_pipelined_behind_an_upload_goes_on_when_an_early_answer_is_noticed_while_it_is_sent(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer has come, the loop has not told of it yet, and the next write of the upload looks: all in one step."""
+    begun = asyncio.Event()
+
+    async def early(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"half")
+        begun.set()
+        await reader.read()
+
+    async with RawUpstream(early).serving() as destination:
+        rig.lead("raw.test", destination.port)
+        wire = await rig.connect()
+        await wire.send(upload(8, host="raw.test") + b"half")
+        await begun.wait()
+        catch_up = Link.catch_up
+
+        def look(link: Link) -> None:
+            link.data_received(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nearly")
+            catch_up(link)
+
+        monkeypatch.setattr(Link, "catch_up", look)
+        await wire.send(b"rest" + plain("/next"))
+        assert (await wire.answer()).body == b"early"
+        monkeypatch.undo()
+        async with asyncio.timeout(20):
+            assert (await wire.answer()).body == b"reached /next"
