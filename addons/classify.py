@@ -11,10 +11,10 @@ from mitmproxy import http
 from addons.passage import Condemned, Passage, Step
 from addons.tunnels import Target
 from firewall.action import Action, Kind, Risk
-from firewall.classify import classify, wants_body
-from firewall.classify.overrides import refuse_overrides
+from firewall.classify import wants_body
+from firewall.classify.judged import action_of
 from firewall.errors import HoldsFull, Malformed, Misdirected
-from firewall.request import Request, canonical_host, end_to_end, parse, parse_authority, refuse_slashes
+from firewall.request import Request, canonical_host, end_to_end, parse, parse_authority
 
 _WAIT = re.compile(r"\s*wait\s*=\s*(\d{1,6})\s*", re.IGNORECASE | re.ASCII)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -35,7 +35,8 @@ class Classify(Step):
             elif passage.spoilt is not None:
                 raise passage.spoilt
             judged = _with_body(passage, request)
-            passage.action = self._action(passage, judged)
+            agent = passage.with_credential().agent
+            passage.action = action_of(judged, self.services.known(), identifier=passage.id, agent=agent.name, agent_id=agent.id)
             if not judged.truncated:  # else its beginning would be kept twice, for as long as the rest takes to pass
                 passage.request = judged
         except Exception:
@@ -78,36 +79,6 @@ class Classify(Step):
         length = request.headers.get("content-length")
         passage.length = None if length is None else int(length)
         return parsed
-
-    def _action(self, passage: Passage, request: Request) -> Action:
-        agent = passage.with_credential().agent
-        meaning = classify(request, self.services.known())
-        if not meaning.slashes:
-            refuse_slashes(request)
-        refuse_overrides(meaning)
-        return Action(
-            id=passage.id,
-            agent=agent.name,
-            agent_id=agent.id,
-            service=meaning.service,
-            operation=meaning.operation,
-            kind=meaning.kind,
-            risk=meaning.risk,
-            resource=meaning.resource,
-            details=meaning.details,
-            destinations=meaning.destinations,
-            iam_action=meaning.iam_action,
-            catalog=meaning.catalog,
-            overrides=meaning.overrides,
-            truncated=request.truncated,
-            method=request.method,
-            scheme=request.scheme,
-            host=request.host,
-            port=request.port,
-            path=request.path,
-            segments=request.segments,
-            query=request.query,
-        )
 
 
 def _with_body(passage: Passage, request: Request) -> Request:

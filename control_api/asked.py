@@ -6,12 +6,11 @@ from urllib.parse import urlsplit
 
 from control_api.faults import Invalid
 from firewall.action import Action
-from firewall.classify import classify
+from firewall.classify.judged import action_of as judged
 from firewall.classify.known import Known
-from firewall.classify.overrides import refuse_overrides
 from firewall.errors import Refused
 from firewall.ids import ActionId, AgentId
-from firewall.request import Request, end_to_end, parse, parse_authority, refuse_slashes
+from firewall.request import Request, end_to_end, parse, parse_authority
 
 PORTS = {"http": 80, "https": 443}
 
@@ -22,37 +21,10 @@ def action_of(
     """The action, of nobody and with no identifier, and the request. `inspect_bytes`: how much of a body the gateway reads before
     it judges. Raises Invalid for what is no request, and for what the gateway refuses before it judges."""
     request = _request(method, url, headers, body, inspect_bytes)
-    meaning = classify(request, known)
     try:
-        if not meaning.slashes:
-            refuse_slashes(request)
-        refuse_overrides(meaning)
+        return judged(request, known, identifier=ActionId(""), agent="", agent_id=AgentId("")), request
     except Refused as error:
         raise _invalid("url", f"the gateway refuses it: {error.detail}") from None
-    action = Action(
-        id=ActionId(""),
-        agent="",
-        agent_id=AgentId(""),
-        service=meaning.service,
-        operation=meaning.operation,
-        kind=meaning.kind,
-        risk=meaning.risk,
-        resource=meaning.resource,
-        details=meaning.details,
-        destinations=meaning.destinations,
-        iam_action=meaning.iam_action,
-        catalog=meaning.catalog,
-        overrides=meaning.overrides,
-        truncated=request.truncated,
-        method=request.method,
-        scheme=request.scheme,
-        host=request.host,
-        port=request.port,
-        path=request.path,
-        segments=request.segments,
-        query=request.query,
-    )
-    return action, request
 
 
 def _request(method: str, url: str, headers: Sequence[tuple[str, str]], body: bytes | None, inspect_bytes: int) -> Request:

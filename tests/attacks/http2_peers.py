@@ -21,6 +21,7 @@ from tests.attacks.frames import (
     encoded,
     frame,
 )
+from tests.attacks.server import Server
 
 
 class Agent2:
@@ -93,44 +94,22 @@ class Agent2:
         return str(problem["type"]).removeprefix("urn:aaf:problem:"), str(problem["detail"])
 
 
-class Destination2:
+class Destination2(Server):
     """`hostile` is what it sends to the first request, `first` to the first connection. `requests`: what it got, `METHOD path`;
     `came_on`: which connection each came on. `resets`: streams of the first connection that the other side ended."""
 
     def __init__(self, hostile: Sequence[FrameData] = (), first: Sequence[FrameData] = (), *, hangs_up: bool = False) -> None:
+        super().__init__()
         self._hostile, self._first, self._hangs_up = hostile, first, hangs_up
-        self._writers: list[asyncio.StreamWriter] = []
-        self._tasks: set[asyncio.Task[None]] = set()
         self.requests: list[str] = []
         self.came_on: list[int] = []
         self.resets: list[int] = []
-        self.connections = 0
         self.port = 0
 
     @asynccontextmanager
     async def serving(self, tls: ssl.SSLContext | None) -> AsyncIterator["Destination2"]:
-        server = await asyncio.start_server(self._accept, "127.0.0.1", 0, ssl=tls)
-        self.port = server.sockets[0].getsockname()[1]
-        try:
+        async with self._listening(("127.0.0.1", 0, tls)) as (self.port,):
             yield self
-        finally:
-            server.close()
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        self.connections += 1
-        try:
-            with suppress(ConnectionError, ssl.SSLError, asyncio.CancelledError):
-                await self._serve(reader, writer, self.connections)
-        finally:
-            writer.close()
-            with suppress(ConnectionError, ssl.SSLError, TimeoutError):
-                await writer.wait_closed()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int) -> None:
         frames, decoder = Reader(preface=True), Decoder()

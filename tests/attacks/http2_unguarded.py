@@ -19,42 +19,28 @@ from tests.attacks.frames import (
     block,
     frame,
 )
+from tests.attacks.server import Server
 from tests.gateway.rig import Wire
 
 
-class Naive2:
+class Naive2(Server):
     """Agents come in clear. `downgrades`: the destination at `port` speaks HTTP/1, else HTTP/2. `judged`: `METHOD path`."""
 
     def __init__(self, port: int, *, downgrades: bool) -> None:
+        super().__init__()
         self._to, self._downgrades = port, downgrades
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._writers: list[asyncio.StreamWriter] = []
         self.judged: list[str] = []
         self.port = 0
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator["Naive2"]:
-        server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self.port = server.sockets[0].getsockname()[1]
-        try:
+        async with self._listening(("127.0.0.1", 0, None)) as (self.port,):
             yield self
-        finally:
-            server.close()
-            for task in self._tasks:
-                task.cancel()
-            for writer in self._writers:
-                writer.close()
-            await asyncio.gather(*self._tasks, *(writer.wait_closed() for writer in self._writers), return_exceptions=True)
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int) -> None:
         upstream = Wire(*await asyncio.open_connection("127.0.0.1", self._to))
-        self._writers += [writer, upstream.writer]
-        with suppress(ConnectionError, asyncio.CancelledError):
-            await (self._downgrade(reader, writer, upstream) if self._downgrades else self._relay(reader, writer, upstream))
-        writer.close()
+        self._writers.append(upstream.writer)
+        await (self._downgrade(reader, writer, upstream) if self._downgrades else self._relay(reader, writer, upstream))
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, upstream: Wire) -> None:
         """A denied path ends it; else each byte passes."""

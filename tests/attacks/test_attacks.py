@@ -2,13 +2,14 @@
 reaches the destination, the connection ends where it must, and where somebody is known the refusal is on record."""
 
 import asyncio
-from typing import Any
+from functools import partial
 
 import pytest
 
 from firewall.backends.dns import Dns
 from tests.attacks.conftest import Trust
 from tests.attacks.names import OPEN, SECRET, lie, open_and_secret
+from tests.attacks.parametrized import parametrized
 from tests.attacks.scene import Scene, governed, resolving, scene
 from tests.attacks.vector import Answering, Attack, Expected, Family, Naming, families, raw
 from tests.firewall.backends.dns_server import dns_server
@@ -18,13 +19,7 @@ FAMILIES = families()
 TLS_ALERT = b"\x15\x03"
 
 
-def vectors(side: str) -> list[Any]:
-    return [
-        pytest.param(vector, id=f"{family.name}: {vector.attack}")
-        for family in FAMILIES
-        if family.side == side
-        for vector in family.vectors
-    ]
+vectors = partial(parametrized, FAMILIES)
 
 
 def test_there_are_enough_of_them_and_each_says_where_it_comes_from() -> None:

@@ -6,6 +6,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from tests.attacks.conftest import Trust
 from tests.attacks.frames import PREFACE, SETTINGS, encoded, frame
 from tests.attacks.http2_peers import Agent2, Destination2
 from tests.attacks.http2_vector import Answering2, Attack2, Family2, Outcome, families2
+from tests.attacks.parametrized import parametrized
 from tests.attacks.scene import governed, scene
 from tests.gateway.rig import Rig, until
 
@@ -26,13 +28,7 @@ AFTER = 2_000_001
 """A stream that no attack uses."""
 
 
-def vectors(side: str) -> list[Any]:
-    return [
-        pytest.param(vector, id=f"{family.name}: {vector.attack}")
-        for family in FAMILIES
-        if family.side == side
-        for vector in family.vectors
-    ]
+vectors = partial(parametrized, FAMILIES)
 
 
 def test_there_are_enough_of_them_and_each_says_where_it_comes_from() -> None:

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
+from tests.attacks.server import Server
 from tests.attacks.witness import Message, read_message
 from tests.e2e.parts import free_port, until
 
@@ -28,46 +29,27 @@ async def by_the_system(host: str) -> str:
     return str(found[0][4][0])
 
 
-class Naive:
+class Naive(Server):
     """`port`: of the destination, whatever name and port are asked for. `judged`: what it has judged, `METHOD target`. `dialled`:
     the addresses that it has dialled. `length_first`: as the destination does not. `resolve`: asked once for the judgement, of
     which `secret` is refused, and once more for the dialling."""
 
     def __init__(self, port: int, *, length_first: bool, resolve: Resolve | None = None, secret: str = "") -> None:
+        super().__init__()
         self._to = port
         self._length_first = length_first
         self._resolve = resolve or by_the_system
         self._secret = secret
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._writers: list[asyncio.StreamWriter] = []
         self.judged: list[str] = []
         self.dialled: list[str] = []
         self.port = 0
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator["Naive"]:
-        server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self.port = server.sockets[0].getsockname()[1]
-        try:
+        async with self._listening(("127.0.0.1", 0, None)) as (self.port,):
             yield self
-        finally:
-            server.close()
-            for task in self._tasks:
-                task.cancel()
-            for writer in self._writers:
-                writer.close()
-            await asyncio.gather(*self._tasks, *(writer.wait_closed() for writer in self._writers), return_exceptions=True)
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        self._writers.append(writer)
-        with suppress(ConnectionError, asyncio.CancelledError):
-            await self._serve(reader, writer)
-        writer.close()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int) -> None:
         """Reads requests one after another, also inside a CONNECT; what does not begin like one is piped."""
         buffer, tunnel = b"", ""
         upstreams: dict[str, asyncio.StreamWriter] = {}

@@ -4,9 +4,11 @@ import asyncio
 import posixpath
 import ssl
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import unquote
+
+from tests.attacks.server import Server
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,52 +70,29 @@ def _number(text: str, base: int) -> int:
         return 0
 
 
-class Witness:
+class Witness(Server):
     """`requests`: what it has read, `METHOD target`. `places`: the paths that those are to a server which decodes and tidies first.
     `came_on`: which connection each came on. `hostile`: what it answers to the first request instead, and then `hangs_up`."""
 
     def __init__(self, *, length_first: bool = False, hostile: Sequence[bytes] = (), hangs_up: bool = False) -> None:
+        super().__init__()
         self.received = bytearray()
         self.requests: list[str] = []
         self.places: list[str] = []
         self.came_on: list[int] = []
-        self.connections = 0
         self.port = self.tls_port = 0
         self._length_first = length_first
         self._hostile = tuple(hostile)
         self._hangs_up = hangs_up
-        self._tasks: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
     async def serving(
         self, tls: ssl.SSLContext | None = None, *, address: str = "127.0.0.1", port: int = 0
     ) -> AsyncIterator["Witness"]:
-        servers = [await asyncio.start_server(self._accept, address, port)]
-        self.port = servers[0].sockets[0].getsockname()[1]
-        if tls is not None:
-            servers.append(await asyncio.start_server(self._accept, address, 0, ssl=tls))
-            self.tls_port = servers[1].sockets[0].getsockname()[1]
-        try:
+        places = [(address, port, None), *([] if tls is None else [(address, 0, tls)])]
+        async with self._listening(*places) as ports:
+            self.port, self.tls_port = ports[0], ports[-1] if tls is not None else 0
             yield self
-        finally:
-            for server in servers:
-                server.close()
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        self.connections += 1
-        try:
-            with suppress(ConnectionError, ssl.SSLError, asyncio.CancelledError):
-                await self._serve(reader, writer, self.connections)
-        finally:
-            writer.close()
-            with suppress(ConnectionError, ssl.SSLError, TimeoutError):
-                await writer.wait_closed()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int) -> None:
         buffer = b""

@@ -91,6 +91,17 @@ class MemoryBackend:
         return Chain(rows=rows, size=len(rows), last_leaf=rows[-1].leaf_hash)
 
 
+def process_of(store: Store) -> Process:
+    return Process(
+        writer=store.writer,
+        ledger=store.ledger,
+        approvals=store.approvals,
+        agents=store.agents,
+        revisions=store.revisions,
+        catalogs=store.catalogs,
+    )
+
+
 class PostgresBackend:
     """Times are moved by the superuser: what was an hour ago is two hours ago now."""
 
@@ -102,14 +113,7 @@ class PostgresBackend:
     async def process(self) -> Process:
         store = await Store.connect(self.database.app_dsn, sealer=self._sealer, process="gateway")
         self._stores[store.writer] = store
-        return Process(
-            writer=store.writer,
-            ledger=store.ledger,
-            approvals=store.approvals,
-            agents=store.agents,
-            revisions=store.revisions,
-            catalogs=store.catalogs,
-        )
+        return process_of(store)
 
     async def pass_time(self, seconds: float) -> None:
         for table, columns in {

@@ -1,6 +1,7 @@
 """A request that is judged by its body (SEMANTICS 2): read first, up to what is inspected, and sent on as it came."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 
@@ -38,8 +39,8 @@ async def rig(
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Rig]:
     namers = (Reads(), *firewall.classify.NAMERS)
-    monkeypatch.setattr("addons.classify.classify", lambda request, known: firewall.classify.classify(request, known, namers))
-    monkeypatch.setattr("addons.classify.wants_body", lambda request, known: firewall.classify.wants_body(request, known, namers))
+    monkeypatch.setattr("firewall.classify.judged.classify", partial(firewall.classify.classify, namers=namers))
+    monkeypatch.setattr("addons.classify.wants_body", partial(firewall.classify.wants_body, namers=namers))
     limits = Limits(hold_seconds=30, body_inspect_bytes=LIMIT, body_hold_bytes=4 * LIMIT)
     async with running(upstream, roots=upstream_roots, limits=limits) as made:
         yield made

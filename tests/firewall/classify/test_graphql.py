@@ -10,8 +10,9 @@ from firewall.action import KIND_ORDER, Classified, Kind
 from firewall.classify import classify, wants_body
 from firewall.classify.generic import Generic
 from firewall.classify.graphql import GraphQL
-from firewall.classify.known import NOBODY, Empty, Known, Match
+from firewall.classify.known import NOBODY, Known
 from firewall.request import Headers, Request, parse
+from tests.firewall.classify.vectors import Described
 
 VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "graphql.json").read_text())
 NAMED = Known(speakers={"graphql": ("a.test",)})
@@ -97,19 +98,9 @@ def test_the_document_and_its_variables_are_shown_and_bounded() -> None:
     assert len(details["variables"]) == 600
 
 
-class Catalog(Empty):
-    def knows(self, place: str) -> bool:
-        return True
-
-    def look_up(
-        self, place: str, method: str, segments: tuple[str, ...], query: str, header_names: frozenset[bytes]
-    ) -> Match | None:
-        return Match(service="a", operation="b", kind=Kind.DELETE, template="/", parameters={}, catalog="a@1")
-
-
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["name"])
 def test_no_body_renames_what_a_vendor_has_named(vector: dict[str, Any]) -> None:
-    assert found(of(vector), Known(shipped=Catalog(), speakers=NAMED.speakers)).service == "http"
+    assert found(of(vector), Known(shipped=Described(), speakers=NAMED.speakers)).service == "http"
 
 
 NAMES = st.sampled_from(["viewer", "createIssue", "deleteIssue", "runScript", "x"])

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from firewall.action import KIND_ORDER, Classified, Kind
 from firewall.classify import classify, wants_body
 from firewall.classify.generic import Generic
-from firewall.classify.known import NOBODY, Empty, Known, Match
+from firewall.classify.known import NOBODY, Known
 from firewall.classify.mcp import Mcp
 from firewall.request import Headers, Request, parse
 from tests.firewall.classify.rewritten import same_json
+from tests.firewall.classify.vectors import Described
 
 VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "mcp.json").read_text())
 NAMED = Known(speakers={"mcp": ("mcp.example", "a.test")})
@@ -73,19 +74,9 @@ def test_what_is_not_mcp_keeps_its_name(body: bytes, path: str, headers: Headers
     assert found(request(body, host="a.test", path=path, headers=headers)).service == "http"
 
 
-class Catalog(Empty):
-    def knows(self, place: str) -> bool:
-        return True
-
-    def look_up(
-        self, place: str, method: str, segments: tuple[str, ...], query: str, header_names: frozenset[bytes]
-    ) -> Match | None:
-        return Match(service="a", operation="b", kind=Kind.DELETE, template="/", parameters={}, catalog="a@1")
-
-
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["name"])
 def test_no_head_or_body_renames_what_a_vendor_has_named(vector: dict[str, Any]) -> None:
-    assert found(of(vector), Known(shipped=Catalog(), speakers=NAMED.speakers)).service == "http"
+    assert found(of(vector), Known(shipped=Described(), speakers=NAMED.speakers)).service == "http"
 
 
 def test_of_a_body_that_was_cut_nothing_is_said() -> None:

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from firewall.action import Classified, Kind
 from firewall.classify import classify, wants_body
 from firewall.classify.generic import Generic
-from firewall.classify.known import NOBODY, Empty, Known, Match
+from firewall.classify.known import NOBODY, Known
 from firewall.classify.oauth import OAuth
 from firewall.request import Headers, Request, parse
+from tests.firewall.classify.vectors import Described
 
 VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "oauth.json").read_text())
 NAMERS = (OAuth(), Generic())
@@ -62,19 +63,9 @@ def test_another_method_keeps_its_name() -> None:
     assert found(request(b"grant_type=password", method="PUT")).service == "http"
 
 
-class Catalog(Empty):
-    def knows(self, place: str) -> bool:
-        return True
-
-    def look_up(
-        self, place: str, method: str, segments: tuple[str, ...], query: str, header_names: frozenset[bytes]
-    ) -> Match | None:
-        return Match(service="a", operation="b", kind=Kind.DELETE, template="/", parameters={}, catalog="a@1")
-
-
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["name"])
 def test_no_form_renames_what_a_vendor_has_named(vector: dict[str, Any]) -> None:
-    assert found(of(vector), Known(shipped=Catalog())).service == "http"
+    assert found(of(vector), Known(shipped=Described())).service == "http"
 
 
 @given(st.binary(max_size=150).map(lambda tail: b"grant_type=password&" + tail) | st.binary(max_size=100))

@@ -12,7 +12,7 @@ from firewall.backends.postgres.store import Store
 from firewall.errors import LedgerUnavailable
 from firewall.seal import Sealer
 from tests.conftest import Database
-from tests.contracts.backends import Process
+from tests.contracts.backends import process_of
 from tests.contracts.scene import Scene, fresh
 from tests.control_api.relay import Relay
 
@@ -49,16 +49,7 @@ async def store(database: Database, sealer: Sealer) -> AsyncIterator[Store]:
 @pytest.fixture
 async def scene(store: Store) -> Scene:
     """An agent `bot` with the token `secret`."""
-    made = Scene(
-        Process(
-            writer=store.writer,
-            ledger=store.ledger,
-            approvals=store.approvals,
-            agents=store.agents,
-            revisions=store.revisions,
-            catalogs=store.catalogs,
-        )
-    )
+    made = Scene(process_of(store))
     assert await made.creates_agent(made.agent, "bot", "secret", hold_seconds=7) == "done"
     return made
 

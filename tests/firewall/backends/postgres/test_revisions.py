@@ -12,7 +12,7 @@ from firewall.backends.postgres.store import Store
 from firewall.errors import EngineUnavailable
 from firewall.seal import Sealer
 from tests.conftest import Database
-from tests.contracts.backends import Process
+from tests.contracts.backends import process_of
 from tests.contracts.scene import Scene
 
 
@@ -34,16 +34,7 @@ class Pool:
 @pytest.fixture
 async def scene(database: Database, sealer: Sealer) -> AsyncIterator[Scene]:
     store = await Store.connect(database.app_dsn, sealer=sealer, process="gateway")
-    yield Scene(
-        Process(
-            writer=store.writer,
-            ledger=store.ledger,
-            approvals=store.approvals,
-            agents=store.agents,
-            revisions=store.revisions,
-            catalogs=store.catalogs,
-        )
-    )
+    yield Scene(process_of(store))
     await store.close()
 
 

@@ -17,7 +17,7 @@ from firewall.ports import Item
 from firewall.seal import Sealer
 from firewall.settings import BadSettings
 from tests.conftest import Database
-from tests.contracts.backends import Process
+from tests.contracts.backends import process_of
 from tests.contracts.scene import Scene, until
 from tests.control_api.relay import Relay
 
@@ -40,16 +40,7 @@ async def store(database: Database, sealer: Sealer) -> AsyncIterator[Store]:
 
 @pytest.fixture
 def scene(store: Store) -> Scene:
-    return Scene(
-        Process(
-            writer=store.writer,
-            ledger=store.ledger,
-            approvals=store.approvals,
-            agents=store.agents,
-            revisions=store.revisions,
-            catalogs=store.catalogs,
-        )
-    )
+    return Scene(process_of(store))
 
 
 async def events(database: Database, store: Store) -> list[str]:
@@ -277,14 +268,7 @@ async def test_polls_go_on_while_the_database_is_away_and_it_recovers(database: 
 async def test_it_ends_with_an_entry_and_leaves_nobody_waiting(database: Database, scene: Scene, sealer: Sealer) -> None:
     await scene.begins()
     store = await Store.connect(database.app_dsn, sealer=sealer, process="gateway")
-    process = Process(
-        writer=store.writer,
-        ledger=store.ledger,
-        approvals=store.approvals,
-        agents=store.agents,
-        revisions=store.revisions,
-        catalogs=store.catalogs,
-    )
+    process = process_of(store)
     assert await scene.opens("a", by=process) == "opened"
     assert len(await sql(database, "select from aaf.approval_waiters")) == 1
     await store.close()
