@@ -13,7 +13,16 @@ from firewall.approval import State
 app = typer.Typer(no_args_is_help=True, help="Requests that wait for a person's decision.")
 REMEMBERED = 10_000
 """Approvals of which `watch` knows what it said last."""
-Id = Annotated[str, typer.Argument(metavar="ID")]
+
+
+def _named(identifier: str) -> str:
+    """A pasted line finds the identifier of what waits; where nothing does, it is empty."""
+    if not identifier:
+        raise typer.BadParameter("nothing waits for a decision, or no identifier was given")
+    return identifier
+
+
+Id = Annotated[str, typer.Argument(metavar="ID", callback=_named)]
 
 
 @app.command("list")

@@ -79,7 +79,10 @@ async def _run(
     loop = asyncio.get_running_loop()
     room = WaitingRoom(store.approvals.states)
     given = os.environ.get(KEY_VARIABLE)
-    shipped = load_shipped(settings.cache_dir, None if given is None else bytes.fromhex(given))
+    try:
+        shipped = load_shipped(settings.cache_dir, None if given is None else bytes.fromhex(given))
+    except (OSError, ValueError) as error:
+        raise BadSettings(f"AAF_CACHE_DIR: the catalogs cannot be read: {error}") from error
     known = await Knowledge.open(shipped, store.catalogs, store.revisions)
     services = Services(
         agents=store.agents,

@@ -75,9 +75,10 @@ class Knowledge:
                 read: dict[str, BinaryIndex | None] = {}
                 for text in texts.values():
                     read[text] = self._read[text] if text in self._read else await asyncio.to_thread(_index, text)
+                if texts or self._texts:
+                    log.info("catalogs.read", services=sorted(texts))
                 self._texts, self._read = texts, read
                 self._users = Together([index for index in read.values() if index is not None])
-                log.info("catalogs.read", services=sorted(texts))
         finally:
             self._reading = None
 

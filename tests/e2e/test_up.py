@@ -75,6 +75,7 @@ def test_what_the_command_line_cannot_mean_is_a_usage_error(system: System) -> N
         ("actions", "list", "--effect", "lost"),
         ("actions", "list", "--limit", "-1"),
         ("audit", "tail", "-n", "0"),
+        ("approvals", "approve", ""),
     ):
         assert system.aaf(*arguments, check=False).returncode == 2, arguments
     for name, value in (("AAF_API_URL", "127.0.0.1"), ("AAF_API_KEY", "hunter2\nhunter2")):

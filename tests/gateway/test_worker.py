@@ -145,6 +145,13 @@ async def test_with_a_bad_setting_no_further_try_would_help(worker: Worker) -> N
     assert (await cannot(worker))["reason"] == "DATABASE_URL: not the address of a Postgres database"
 
 
+async def test_without_its_catalogs_it_does_not_start_and_says_which_setting_to_look_at(worker: Worker, tmp_path: Path) -> None:
+    nowhere = tmp_path / "file"
+    nowhere.write_text("no folder")
+    await worker.run(AAF_CACHE_DIR=str(nowhere))
+    assert (await cannot(worker))["reason"].startswith("AAF_CACHE_DIR: the catalogs cannot be read: ")
+
+
 async def test_with_a_certificate_it_speaks_tls(worker: Worker, tmp_path: Path) -> None:
     import ssl
 
