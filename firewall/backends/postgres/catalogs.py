@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 
 import asyncpg
 
-_IN_FORCE = "select id, service from aaf.catalogs where removed_at is null order by service"
-_FACTS = "select id, facts from aaf.catalogs where id = any ($1)"
+from firewall.backends.postgres import queries
+
+_SQL = queries.load("kept.sql")
 
 
 class CatalogTexts:
@@ -21,9 +22,13 @@ class CatalogTexts:
     async def refresh(self) -> None:
         # A row never changes but to be removed, so a text that is there is kept; one that goes between the two questions has
         # moved the counter again.
-        services = {row["id"]: row["service"] for row in await self._pool.fetch(_IN_FORCE, timeout=5)}
+        services = {row["id"]: row["service"] for row in await self._pool.fetch(_SQL["catalogs_in_force"], timeout=5)}
         missing = [each for each in services if each not in self._read]
-        fresh = {row["id"]: row["facts"] for row in await self._pool.fetch(_FACTS, missing, timeout=10)} if missing else {}
+        fresh = (
+            {row["id"]: row["facts"] for row in await self._pool.fetch(_SQL["catalog_facts"], missing, timeout=10)}
+            if missing
+            else {}
+        )
         read = {each: text for each in services if (text := fresh.get(each, self._read.get(each))) is not None}
         if read.keys() == self._read.keys():
             return

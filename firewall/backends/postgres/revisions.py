@@ -5,6 +5,7 @@ from collections import OrderedDict
 import asyncpg
 import orjson
 
+from firewall.backends.postgres import queries
 from firewall.backends.postgres.down import DOWN
 from firewall.egress import Destinations
 from firewall.errors import EngineUnavailable
@@ -12,8 +13,7 @@ from firewall.policy import destinations
 
 KEPT = 64
 
-_ONE = "select data from aaf.policies where revision = $1"
-_ACTIVE = "select p.revision, p.data from aaf.active_policy a join aaf.policies p using (revision)"
+_SQL = queries.load("kept.sql")
 
 
 class Revisions:
@@ -32,7 +32,7 @@ class Revisions:
         found = self._kept.get(revision)
         if found is None:
             try:
-                data = await self._pool.fetchval(_ONE, revision, timeout=2)
+                data = await self._pool.fetchval(_SQL["policy_data"], revision, timeout=2)
             except DOWN as error:
                 raise EngineUnavailable("the policy revision cannot be looked up") from error
             if data is None:
@@ -41,7 +41,7 @@ class Revisions:
         return found
 
     async def refresh(self) -> None:
-        row = await self._pool.fetchrow(_ACTIVE, timeout=5)
+        row = await self._pool.fetchrow(_SQL["active_policy"], timeout=5)
         if row is not None:
             if row["revision"] not in self._kept:
                 self._keep(row["revision"], row["data"])
